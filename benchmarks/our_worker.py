@@ -1,0 +1,59 @@
+"""Runs our client, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from typing import Any
+
+from ai_cost_calc import AiCostCalc, Budget
+from benchmarks.cases import serve
+
+BODY = json.dumps({
+    "id": "chatcmpl-1", "object": "chat.completion", "created": 1_760_000_000, "model": "gpt-4o-2024-08-06",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Yes. " * 60}, "finish_reason": "stop"}],
+    "usage": {
+        "prompt_tokens": 1200, "completion_tokens": 340, "total_tokens": 1540,
+        "prompt_tokens_details": {"cached_tokens": 256, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+    },
+    "service_tier": "default",
+}).encode()  # fmt: skip
+
+
+def build(budgets: int, durability: Any) -> AiCostCalc:
+    """A client with three budgets that match every call, and as many others as asked for."""
+    folder = tempfile.mkdtemp(prefix="ai-cost-calc-bench-")
+    matching = [
+        Budget("1000000", per="day"),
+        Budget("1000000", per="month", customer_id="customer-1"),
+        Budget("1000000", per="hour", feature="chat-1"),
+    ]
+    others = [Budget("1000000", per="day", customer_id=f"other-{number}") for number in range(budgets - 3)]
+    return AiCostCalc(
+        f"sqlite:///{folder}/bench.db", budgets=[*matching, *others], durability=durability, flush_interval=100_000
+    )
+
+
+def main() -> None:
+    """Guard a block, read a response, price, settle, journal, as often as asked."""
+    calc = build(int(sys.argv[1]), sys.argv[2])
+    whom: dict[str, Any] = {"customer_id": "customer-1", "feature": "chat-1"}
+
+    def call() -> None:
+        with calc.guard(**whom) as guarded:
+            guarded.record(BODY, provider="openai", api="chat")
+
+    async def acall() -> None:
+        async with calc.guard(**whom) as guarded:
+            guarded.record(BODY, provider="openai", api="chat")
+
+    for _ in range(200):
+        call()
+    serve(call, acall)
+    calc.shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+# /// script
+# dependencies = ["nox[uv]>=2026.8"]
+# ///
+"""What is checked, and how: `nox` runs everything but the benchmarks, `nox -s NAME` one session.
+
+The tests run on the Python that runs nox; `nox -s tests` runs them on each supported one that is installed.
+Every session installs the package as users get it, not editable, beside the versions that uv.lock names.
+"""
+
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.8"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_venv = "yes"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False  # a version of Python that is not here is skipped, and said so
+nox.options.sessions = ["lint", "typing", "layers", "docs", "tests-{}.{}".format(*sys.version_info)]
+
+OFFICIAL_CLIENT = "ai-cost-calc==1.3.13"
+PYTHONS = ["3.11", "3.12", "3.13"]
+FOR_TESTS = ["--extra=anthropic", "--extra=cli", "--extra=openai", "--group=tests"]
+MEETS_OPENAI = ["tests/providers", "tests/client"]
+
+
+def install(session: nox.Session, *options: str) -> None:
+    """Make the session's environment exactly what uv.lock says for `options`, which choose groups and extras."""
+    session.run_install(
+        "uv",
+        "sync",
+        "--frozen",
+        "--quiet",
+        "--no-default-groups",
+        "--no-editable",
+        "--reinstall-package=ai-cost-calc",  # uv would keep a build of older sources
+        f"--python={session.virtualenv.location}",
+        *options,
+        env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location},
+    )
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check the form of the code, and that uv.lock fits pyproject.toml."""
+    install(session, "--only-group=lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("uv", "lock", "--check", "--quiet", f"--python={session.virtualenv.location}")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check types, strictly, with every client and backend installed."""
+    install(session, "--all-extras", "--group=typing", "--group=openai3")
+    session.run("mypy")
+
+
+@nox.session
+def layers(session: nox.Session) -> None:
+    """Check that imports point inwards, as the contracts in pyproject.toml say."""
+    install(session, "--group=layers")
+    session.run("lint-imports", "--no-cache", "--no-logo", env={"COLUMNS": "120"})
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning or a broken link fails."""
+    install(session, "--only-group=docs")
+    session.run("zensical", "build", "--clean", "--strict")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the suite, what meets OpenAI's client on both of its majors, with branch coverage of at least 90 %."""
+    if session.posargs:
+        install(session, *FOR_TESTS, "--group=openai3")
+        session.run("pytest", *session.posargs)
+        return
+    measured = {"COVERAGE_FILE": str(Path(session.virtualenv.location).resolve() / ".coverage")}
+    install(session, *FOR_TESTS, "--group=openai2")
+    session.run("coverage", "erase", env=measured)
+    session.run("coverage", "run", "-m", "pytest", *MEETS_OPENAI, env=measured)
+    install(session, *FOR_TESTS, "--group=openai3")
+    session.run("coverage", "run", "-m", "pytest", env=measured)
+    session.run("coverage", "combine", "--quiet", env=measured)
+    session.run("coverage", "report", env=measured)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure the call path beside the official client, which has our name and so an environment of its own."""
+    install(session, "--extra=demo", "--group=bench", "--group=openai3")
+    official = Path(session.cache_dir).resolve() / "official-client"
+    session.run_install("uv", "venv", "--quiet", "--clear", f"--python={session.virtualenv.location}", str(official))
+    session.run_install("uv", "pip", "install", "--quiet", f"--python={official}", OFFICIAL_CLIENT)
+    session.run("python", "-m", "benchmarks", "--official-python", str(official / "bin/python"), *session.posargs)

@@ -1,0 +1,58 @@
+"""The commands, put together; errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from ai_cost_calc.cli import budgets, cost, demo, doctor, report, tail
+from ai_cost_calc.cli.output import OVER_BUDGET, errors
+from ai_cost_calc.errors import BudgetExceeded, CostCalcError
+
+app = typer.Typer(
+    name="ai-cost-calc",
+    help="What each AI call costs, who it was for, and whether a budget allows it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("report")(report.report)
+app.command("cost")(cost.cost)
+app.command("tail")(tail.tail)
+app.command("doctor")(doctor.doctor)
+app.add_typer(budgets.app, name="budgets")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("ai-cost-calc"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What each AI call costs, who it was for, and whether a budget allows it."""
+
+
+def run() -> None:
+    """Run; known errors are one line on stderr, not a traceback."""
+    try:
+        app()
+    except BudgetExceeded as exc:
+        errors.print(f"over budget: {exc}", markup=False)
+        sys.exit(OVER_BUDGET)
+    except CostCalcError as exc:
+        errors.print(f"error: {exc}", markup=False)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

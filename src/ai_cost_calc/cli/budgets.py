@@ -1,0 +1,128 @@
+"""`ai-cost-calc budgets set|list|status|rm`: budgets that the ledger keeps."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+
+from ai_cost_calc import Budget
+from ai_cost_calc.cli.options import JsonOption, LedgerOption, books
+from ai_cost_calc.cli.output import OVER_BUDGET, bar, console, errors, money, show_json, table
+from ai_cost_calc.client.budgets import BudgetStatus, definition
+
+app = typer.Typer(help="Budgets that the ledger keeps.", no_args_is_help=True)
+
+
+@app.command("set")
+def set_budget(
+    limit: Annotated[str, typer.Argument(help="The most per window: dollars such as 25.00, or a count with --unit.")],
+    per: Annotated[str, typer.Option("--per", help="hour, day, week, month, year or total.")],
+    customer: Annotated[str | None, typer.Option("--customer", help="Only this customer.")] = None,
+    feature: Annotated[str | None, typer.Option("--feature", help="Only this feature.")] = None,
+    provider: Annotated[str | None, typer.Option("--provider", help="Only this provider.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Only this model.")] = None,
+    each: Annotated[list[str] | None, typer.Option("--each", help="One for each customer, feature, …")] = None,
+    unit: Annotated[str, typer.Option("--unit", help="usd, tokens or calls.")] = "usd",
+    mode: Annotated[str, typer.Option("--mode", help="block or warn.")] = "block",
+    timezone: Annotated[str, typer.Option("--timezone", help="Calendar that windows follow.")] = "UTC",
+    rolling: Annotated[
+        bool, typer.Option("--rolling", help="The last hour, day, … instead of the calendar's.")
+    ] = False,
+    budget_id: Annotated[str | None, typer.Option("--id", help="A name of your own.")] = None,
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a budget in force; clients that use this ledger take it over when they start."""
+    said: dict[str, Any] = {
+        "per": per, "customer_id": customer, "feature": feature, "provider": provider, "model": model,
+        "each": each or (), "unit": unit, "mode": mode, "timezone": timezone, "rolling": rolling, "id": budget_id,
+    }  # fmt: skip
+    budget = Budget(limit, **said)  # which says what is possible
+    with books(ledger) as calc:
+        calc.budgets.set(budget)
+    if as_json:
+        show_json({"id": budget.name, **definition(budget)})
+        return
+    console.print(f"{budget.name}: {budget.scope()}, {_amount(budget.limit, unit)} per {per}, {mode}", markup=False)
+
+
+@app.command("list")
+def list_budgets(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
+    """Show the budgets that the ledger keeps."""
+    with books(ledger) as calc:
+        found = calc.budgets.list()
+    if as_json:
+        show_json([{"id": budget.name, **definition(budget)} for budget in found])
+        return
+    if not found:
+        console.print("No budgets. Put one in force with: ai-cost-calc budgets set 25.00 --per day")
+        return
+    made = table(None, [("Budget", False), ("Covers", False), ("Limit", True), ("Per", False), ("Mode", False)])
+    for budget in found:
+        limit = _amount(budget.limit, budget.unit)
+        made.add_row(
+            budget.name, budget.scope(), limit, budget.per + (" (rolling)" if budget.rolling else ""), budget.mode
+        )
+    console.print(made)
+
+
+@app.command("status")
+def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
+    """Show where every budget stands; exit code 3 when one is used up."""
+    with books(ledger) as calc:
+        found = calc.budgets.status()
+    if as_json:
+        show_json([{name: getattr(row, name) for name in row.__struct_fields__} for row in found])
+    elif not found:
+        console.print("No budgets, or none with spend in this window. See: ai-cost-calc budgets list")
+    else:
+        console.print(_status_table(found))
+    if any(row.exceeded and row.mode == "block" for row in found):
+        raise typer.Exit(OVER_BUDGET)
+
+
+@app.command("rm")
+def remove(
+    budget_id: Annotated[str, typer.Argument(help="The budget's id, as `budgets list` shows it.")],
+    ledger: LedgerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Lift a budget."""
+    with books(ledger) as calc:
+        removed = calc.budgets.remove(budget_id)
+    if as_json:
+        show_json({"id": budget_id, "removed": removed})
+    elif removed:
+        console.print(f"{budget_id} removed", markup=False)
+    else:
+        errors.print(f"no budget has the id {budget_id!r}; see: ai-cost-calc budgets list", markup=False)
+    if not removed:
+        raise typer.Exit(1)
+
+
+def _status_table(found: list[BudgetStatus]) -> object:
+    columns = [
+        ("Budget", False),
+        ("Covers", False),
+        ("Spent", True),
+        ("Held", True),
+        ("Limit", True),
+        ("Used", False),
+        ("Resets", False),
+    ]
+    made = table(None, columns)
+    for row in found:
+        used = "blocked" if row.used is None else f"{bar(row.used, 12)} {row.used:.0%}"
+        resets = f"{row.resets_at:%Y-%m-%d %H:%M} UTC" if row.resets_at else "never"
+        made.add_row(
+            row.id, row.scope, _amount(row.spent, row.unit), _amount(row.held, row.unit), _amount(row.limit, row.unit),
+            used, resets, style="red" if row.exceeded else None,
+        )  # fmt: skip
+    return made
+
+
+def _amount(value: object, unit: str) -> str:
+    number = Decimal(str(value))
+    return money(number) if unit == "usd" else f"{number:,f} {unit}"

@@ -1,0 +1,157 @@
+"""`ai-cost-calc doctor`: what works here, what does not, and how to fix it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final, Literal
+
+import typer
+
+from ai_cost_calc.cli.options import JsonOption, LedgerOption
+from ai_cost_calc.cli.output import console, show_json
+from ai_cost_calc.client.resources import Books
+from ai_cost_calc.config import Config
+from ai_cost_calc.core.event import MICROS
+from ai_cost_calc.delivery import backlog
+from ai_cost_calc.errors import CostCalcError
+from ai_cost_calc.ports.ledgers import Ledger, SpendQuery
+from ai_cost_calc.prices import load_price_book
+
+State = Literal["ok", "warn", "fail"]
+_MARKS: Final = {"ok": "[green]ok  [/green]", "warn": "[yellow]warn[/yellow]", "fail": "[red]fail[/red]"}
+_SDKS: Final = {"openai": (2, 3), "anthropic": (2,)}
+_MONTH_SECONDS: Final = 30 * 86_400
+_MANY_WAIT: Final = 10_000
+_NEWEST: Final = (3, 13)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding: what was looked at, how it is, and what to do about it."""
+
+    name: str
+    state: State
+    found: str
+    fix: str = ""
+
+
+def doctor(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
+    """Check the installation, the ledger, prices and what waits to be delivered; exit code 1 when one is broken."""
+    checks = list(_checks(Config.from_env(ledger=ledger)))
+    if as_json:
+        show_json([asdict(check) for check in checks])
+    else:
+        for check in checks:
+            console.print(f"{_MARKS[check.state]}  [bold]{check.name}[/bold]  ", end="")
+            console.print(check.found, markup=False)
+            if check.fix:
+                console.print(f"      {check.fix}", markup=False)
+    if any(check.state == "fail" for check in checks):
+        raise typer.Exit(1)
+
+
+def _checks(config: Config) -> Iterator[Check]:
+    yield _interpreter()
+    for package, majors in _SDKS.items():
+        yield _sdk(package, majors)
+    yield _prices(config)
+    books = Books(config, None)
+    try:
+        ledger = books.current()
+    except CostCalcError as exc:
+        yield Check("ledger", "fail", str(exc), "Check the URL, and that its folder can be written to.")
+        return
+    try:
+        for check in (_ledger, _clock, _unpriced, _estimated):
+            yield _guarded(check, config, ledger)
+        yield _backlog(books.journal_folder())
+    finally:
+        books.close()
+
+
+def _guarded(check: Callable[[Config, Ledger], Check], config: Config, ledger: Ledger) -> Check:
+    try:
+        return check(config, ledger)
+    except CostCalcError as exc:
+        return Check(
+            check.__name__.strip("_"), "fail", str(exc), "The message above says what is wrong with the ledger."
+        )
+
+
+def _interpreter() -> Check:
+    current = sys.version_info[:2]
+    known = (3, 11) <= current <= _NEWEST
+    found = f"Python {platform.python_version()} on {platform.system()}, ai-cost-calc {version('ai-cost-calc')}"
+    return Check("interpreter", "ok" if known else "warn", found, "" if known else "Tested on Python 3.11 to 3.13.")
+
+
+def _sdk(package: str, majors: tuple[int, ...]) -> Check:
+    try:
+        installed = version(package)
+    except PackageNotFoundError:
+        return Check(package, "ok", "not installed, so nothing to wrap")
+    known = int(installed.partition(".")[0]) in majors
+    fix = (
+        "" if known else f"wrap() is tested with {package} {' and '.join(map(str, majors))}; others may not be metered."
+    )
+    return Check(package, "ok" if known else "warn", f"{installed}, can be wrapped", fix)
+
+
+def _prices(config: Config) -> Check:
+    book = load_price_book(config.data_dir / "prices")
+    return Check("prices", "ok", book.version)
+
+
+def _ledger(config: Config, ledger: Ledger) -> Check:
+    rows = ledger.spend(SpendQuery(organization=config.organization))
+    calls = rows[0].calls if rows else 0
+    return Check("ledger", "ok", f"{config.ledger}, {calls:,} calls recorded")
+
+
+def _clock(config: Config, ledger: Ledger) -> Check:
+    newest = ledger.events(SpendQuery(organization=config.organization), limit=1)
+    ahead = newest[0].at / MICROS - time.time() if newest else 0.0
+    if ahead > 60:  # noqa: PLR2004 - a minute of skew between machines is ordinary
+        return Check("clock", "fail", f"the newest call is {ahead:,.0f} s in the future", "Set the clock (NTP).")
+    return Check("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))
+
+
+def _unpriced(config: Config, ledger: Ledger) -> Check:
+    since = int((time.time() - _MONTH_SECONDS) * MICROS)
+    rows = ledger.spend(SpendQuery(by=("provider", "model"), since=since, organization=config.organization))
+    unknown = [row for row in rows if row.unpriced_calls]
+    if not unknown:
+        return Check("unpriced models", "ok", "none in the last 30 days")
+    names = ", ".join(f"{'/'.join(map(str, row.group))} ({row.unpriced_calls:,} calls)" for row in unknown[:5])
+    return Check("unpriced models", "warn", names, "Their cost is unknown and in no total. Check the models' names.")
+
+
+def _estimated(config: Config, ledger: Ledger) -> Check:
+    since = int((time.time() - _MONTH_SECONDS) * MICROS)
+    rows = ledger.spend(SpendQuery(since=since, organization=config.organization))
+    row = rows[0] if rows else None
+    if row is None or not row.cost_nanos or row.estimated_nanos * 20 < row.cost_nanos:
+        return Check("estimated cost", "ok", "under 5 % of the last 30 days")
+    share = row.estimated_nanos / row.cost_nanos
+    return Check(
+        "estimated cost", "warn", f"{share:.0%} of the last 30 days", "Read streams to their end where you can."
+    )
+
+
+def _backlog(folder: Path) -> Check:
+    refused = folder / "quarantine.jsonl"
+    if refused.is_file() and refused.stat().st_size:
+        return Check("journal", "warn", f"records were set aside in {refused}", "Each line there says why.")
+    try:
+        waiting = backlog(folder)
+    except OSError as exc:
+        return Check("journal", "fail", f"{folder} cannot be read: {exc}", "Check who may read that folder.")
+    state: State = "warn" if waiting > _MANY_WAIT else "ok"
+    fix = "Start any program that uses this ledger: it delivers what waits." if state == "warn" else ""
+    return Check("journal", state, f"{waiting:,} records wait to be delivered in {folder}", fix)

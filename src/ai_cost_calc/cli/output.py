@@ -1,0 +1,83 @@
+"""How the command line shows things: tables, money, bars, JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+OVER_BUDGET: Final = 3
+_BLOCKS: Final = " ▁▂▃▄▅▆▇█"
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
+_CENT: Final = Decimal("0.01")
+_SIGNIFICANT: Final = 4
+_LEAST_WIDTH: Final = 5
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def money(amount: Decimal | None) -> str:
+    """Dollars for people: cents from a dollar up, four significant digits below one."""
+    if amount is None:
+        return "unknown"
+    sign, size = ("-" if amount < 0 else ""), abs(amount)
+    if size == 0 or size >= 1:
+        return f"{sign}${size.quantize(_CENT, ROUND_HALF_EVEN):,}"
+    places = max(2, _SIGNIFICANT - 1 - size.adjusted())
+    return f"{sign}${round(size, places):f}"
+
+
+def percent(value: Decimal | None) -> str:
+    """A percentage; `n/a` where there is nothing to divide by."""
+    return "n/a" if value is None else f"{value.quantize(Decimal('0.1'), ROUND_HALF_EVEN)} %"
+
+
+def whole(value: int) -> str:
+    """A count with thousands separators."""
+    return f"{value:,}"
+
+
+def bar(share: float, width: int = 20) -> str:
+    """A horizontal bar for a share between 0 and 1; more than 1 fills it."""
+    eighths = round(min(max(share, 0.0), 1.0) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
+
+
+def sparkline(values: Sequence[Decimal]) -> str:
+    """One character a value, the highest one full."""
+    top = max(values, default=Decimal(0))
+    if top <= 0:
+        return _BLOCKS[1] * len(values)
+    return "".join(_BLOCKS[max(1, round(value / top * 8))] if value > 0 else _BLOCKS[0] for value in values)
+
+
+def table(title: str | None, columns: Iterable[tuple[str, bool]]) -> Table:
+    """A table; a column is a heading and whether its figures line up on the right."""
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", pad_edge=False)
+    made.box = None
+    for heading, right in columns:
+        made.add_column(
+            heading, justify="right" if right else "left", no_wrap=right, overflow="fold", min_width=_LEAST_WIDTH
+        )
+    return made
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON on stdout."""
+    sys.stdout.write(json.dumps(value, indent=2, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    msg = f"{type(value).__name__} has no JSON form"
+    raise TypeError(msg)

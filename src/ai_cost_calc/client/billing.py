@@ -1,0 +1,170 @@
+"""Turns what was read from responses into events, and into the true amount for each budget that was asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ai_cost_calc.client.stats import Counters
+from ai_cost_calc.core.attribution import Attribution
+from ai_cost_calc.core.budget import Claim
+from ai_cost_calc.core.estimate import Amounts
+from ai_cost_calc.core.event import MICROS, Status, UsageEvent, event_id
+from ai_cost_calc.core.money import NANOS_PER_USD
+from ai_cost_calc.core.pricing import Cost
+from ai_cost_calc.core.reading import Reading
+from ai_cost_calc.core.usage import Usage
+
+if TYPE_CHECKING:
+    from ai_cost_calc.core.price_book import PriceBook
+
+NO_USAGE = Usage()
+
+
+class EventIds:
+    """Unique, time-ordered ids: the millisecond, a random node per process, a counter."""
+
+    def __init__(self) -> None:
+        self._renew()
+        os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        self._node = os.urandom(5).hex()
+        self._next = count().__next__
+
+    def name(self) -> str:
+        """A unique name for a reservation."""
+        return f"{self._node}{self._next():x}"
+
+    def __call__(self, now: float) -> str:
+        """The next id for something that happens at `now` (unix seconds)."""
+        return event_id(int(now * 1000), self._node, self._next())
+
+
+class Biller:
+    """Prices readings and makes events of them."""
+
+    def __init__(self, *, book: Callable[[], PriceBook], ids: EventIds, counters: Counters, organization: str) -> None:
+        from ai_cost_calc.prices.context import price_context  # noqa: PLC0415 - keeps `import ai_cost_calc` quick
+
+        self._book = book
+        self._context_of = price_context
+        self._ids = ids
+        self._counters = counters
+        self.organization = organization
+
+    def known_as(self, provider: str | None, model: str | None) -> str | None:
+        """The price book's name for a model, which budgets are matched and calls are kept by; its own when unknown."""
+        found = self._book().find(provider, model)
+        return model if found is None else found.id
+
+    def price(self, reading: Reading, at: float) -> Cost:
+        """What a reading costs, with everything that was billed on top of it."""
+        cost = self._price(reading, at)
+        return cost.plus(tuple(self._price(part, at) for part in reading.also)) if reading.also else cost
+
+    def _price(self, reading: Reading, at: float) -> Cost:
+        """What one reading costs alone; a cost that the provider states wins over ours, which is kept beside it."""
+        book = self._book()
+        cost = book.price(
+            reading.usage or NO_USAGE, provider=reading.provider, model=reading.model, at=at,
+            context=self._context_of(reading),
+        )  # fmt: skip
+        if reading.usage is None:
+            return Cost(nanos=None, price_version=cost.price_version, reason="the response carries no usage")
+        return cost if reading.provider_cost_usd is None else _as_stated(cost, reading)
+
+    def events(
+        self, readings: Sequence[Reading], attribution: Attribution, *, at: float, status: Status = "ok",
+        latency_ms: int | None = None, tokens: Sequence[str | None], asked_for: str | None = None,
+    ) -> list[UsageEvent]:  # fmt: skip
+        """One event for each reading and for each thing billed on top of it.
+
+        Args:
+            tokens: the idempotency key of each reading.
+            asked_for: the requested model, whose price stands in where the one that answered has none.
+        """
+        events = []
+        for reading, token in zip(readings, tokens, strict=True):
+            for index, part in enumerate((reading, *reading.also)):
+                own = f"{token}/{index}" if token and index else token
+                cost = self._price(part, at)
+                if cost.model is None and asked_for is not None and not index:
+                    cost = self._price(msgspec.structs.replace(part, model=asked_for), at)
+                events.append(self._event(part, cost, attribution, at, status=status, latency_ms=latency_ms, token=own))
+        return events
+
+    def _event(
+        self, reading: Reading, cost: Cost, attribution: Attribution, at: float, *, status: Status,
+        latency_ms: int | None, token: str | None,
+    ) -> UsageEvent:  # fmt: skip
+        if cost.nanos is None or cost.unpriced:
+            self._counters.unpriced["/".join(name for name in (reading.provider, reading.model) if name)] += 1
+        return UsageEvent(
+            id=self._ids(at),
+            at=int(at * MICROS),
+            organization=self.organization,
+            customer_id=attribution.customer_id,
+            feature=attribution.feature,
+            session_id=attribution.session_id,
+            tags=attribution.tags,
+            provider=reading.provider or cost.provider,
+            model=cost.model or reading.model,
+            usage=reading.usage or NO_USAGE,
+            cost_nanos=cost.nanos,
+            price_version=cost.price_version,
+            unpriced=cost.unpriced,
+            complete=reading.complete,
+            estimated=reading.estimated,
+            status=status,
+            latency_ms=latency_ms,
+            response_id=reading.response_id,
+            service_tier=reading.service_tier,
+            speed=reading.speed,
+            region=reading.region,
+            computed_nanos=cost.computed_nanos,
+            anomaly=reading.anomaly,
+            token=token,
+        )
+
+
+def _as_stated(cost: Cost, reading: Reading) -> Cost:
+    stated = reading.provider_cost_usd
+    nanos = None if stated is None else round(stated * NANOS_PER_USD)
+    return Cost(
+        nanos=nanos, price_version=cost.price_version, provider=cost.provider, model=cost.model, match=cost.match,
+        computed_nanos=cost.nanos,
+    )  # fmt: skip
+
+
+class Spend(msgspec.Struct, frozen=True):
+    """What events come to together; `exact` is False when the cost of one of them is unknown."""
+
+    amounts: Amounts
+    exact: bool
+
+    def actuals(self, claims: Sequence[Claim]) -> list[int]:
+        """The true amount for each claim; where money is unknown, what was held stands in for it."""
+        return [self._actual(claim) for claim in claims]
+
+    def _actual(self, claim: Claim) -> int:
+        known = self.amounts.in_unit(claim.budget) or 0
+        return known if self.exact or claim.budget.unit != "usd" else max(known, claim.amount)
+
+
+def spend(events: Sequence[UsageEvent]) -> Spend:
+    """Add events up."""
+    nanos = tokens = 0
+    exact = True
+    for event in events:
+        usage = event.usage
+        tokens += usage.input_tokens + usage.output_tokens
+        if event.cost_nanos is None:
+            exact = False
+        else:
+            nanos += event.cost_nanos
+    return Spend(Amounts(nanos, tokens, len(events)), exact)

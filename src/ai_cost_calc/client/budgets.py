@@ -1,0 +1,230 @@
+"""`calc.budgets`: which budgets are in force, what they have spent, and how they start out knowing it."""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ai_cost_calc.client.metering import Metering
+from ai_cost_calc.core.budget import Budget, Claim
+from ai_cost_calc.core.event import MICROS
+from ai_cost_calc.core.windows import Window, window_at
+from ai_cost_calc.errors import ConfigError, LedgerError
+from ai_cost_calc.ports.ledgers import BudgetBook, Ledger, SpendQuery, SpendRow
+
+if TYPE_CHECKING:
+    from ai_cost_calc.core.price_book import PriceBook
+
+_FOREVER: Final = float("inf")
+_SELECTORS: Final = ("customer_id", "feature", "provider", "model", "tags")
+
+
+class BudgetStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a budget stands now, in its own unit (US dollars, tokens or calls).
+
+    Attributes:
+        used: spent and held over the limit, as a share; `None` for a limit of 0.
+        resets_at: when the window ends; `None` for `total`.
+    """
+
+    id: str
+    scope: str
+    per: str
+    unit: str
+    mode: str
+    limit: Decimal
+    spent: Decimal
+    held: Decimal
+    remaining: Decimal
+    used: float | None
+    window: str
+    resets_at: datetime | None
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether nothing is left."""
+        return self.remaining <= 0
+
+
+class Budgets:
+    """The budgets in force: those given to the constructor, and those set at run time, which the ledger keeps."""
+
+    def __init__(
+        self, *, metering: Metering, ledger: Callable[[], Ledger], book: Callable[[], PriceBook],
+        clock: Callable[[], float], organization: str, fail_closed: bool, flush: Callable[[], object],
+    ) -> None:  # fmt: skip
+        self._metering = metering
+        self._ledger = ledger
+        self._book = book
+        self._clock = clock
+        self._organization = organization
+        self._fail_closed = fail_closed
+        self._flush = flush
+        self._lock = threading.Lock()
+        self._given: dict[str, Budget] = {}
+        self._kept: dict[str, Budget] = {}
+        self._in_force: list[Budget] = []
+
+    def start(self, given: Iterable[Any]) -> None:
+        """Take the constructor's budgets and the kept ones, and seed their state from the ledger."""
+        for budget in given:
+            if not isinstance(budget, Budget):
+                msg = f"budgets must be Budget objects, not {type(budget).__name__}"
+                raise ConfigError(msg)
+            if budget.name in self._given:
+                msg = f"two budgets have the id {budget.name!r}; give one of them an id of its own"
+                raise ConfigError(msg)
+            self._given[budget.name] = budget
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take over budgets that were set elsewhere, such as on the command line, since."""
+        keeper = self._keeper()
+        if keeper is not None:
+            definitions = keeper.budgets(organization=self._organization)
+            self._kept = {budget_id: from_definition(budget_id, values) for budget_id, values in definitions.items()}
+        self._put_in_force()
+
+    def set(self, budget: Budget) -> Budget:
+        """Put a budget in force at once and keep it in the ledger; the same id replaces an earlier one."""
+        keeper = self._keeper()
+        if keeper is not None:
+            keeper.save_budget(budget.name, definition(budget), organization=self._organization)
+        with self._lock:
+            self._given.pop(budget.name, None)
+            self._kept[budget.name] = budget
+        self._put_in_force()
+        return budget
+
+    def remove(self, budget_id: str) -> bool:
+        """Lift a budget; False when there is none with this id."""
+        keeper = self._keeper()
+        removed = keeper.remove_budget(budget_id, organization=self._organization) if keeper is not None else False
+        with self._lock:
+            removed = any([self._given.pop(budget_id, None), self._kept.pop(budget_id, None), removed])
+        self._put_in_force()
+        return bool(removed)
+
+    def list(self) -> list[Budget]:
+        """The budgets in force."""
+        return [*self._given.values(), *(b for name, b in self._kept.items() if name not in self._given)]
+
+    def status(self) -> builtins.list[BudgetStatus]:
+        """Where every budget stands; one kept for each customer has a row for each who spent in this window."""
+        self._flush()
+        now = self._clock()
+        return [row for budget in self.list() for row in self._rows(budget, now)]
+
+    def _rows(self, budget: Budget, now: float) -> Iterator[BudgetStatus]:
+        window = budget.window(now)
+        canonical = self._canonical(budget)
+        groups = [row.group for row in self._spent(canonical, window)] if tuple(budget.each) else [()]
+        for group in groups:
+            if None in group:
+                continue
+            values = [str(value) for value in group]
+            claim = Claim(
+                budget=budget, key=budget.key_of(values), window=window, amount=0, scope=budget.scope_of(values)
+            )
+            state = self._metering.store.state([claim], now=now)[0]
+            yield _status(claim, state.spent, state.held)
+
+    def _keeper(self) -> BudgetBook | None:
+        ledger: Any = self._ledger()
+        return ledger if hasattr(ledger, "save_budget") else None
+
+    def _put_in_force(self) -> None:
+        budgets = [self._canonical(budget) for budget in self.list()]
+        before = {budget.name: budget for budget in self._in_force}
+        for budget in budgets:
+            if before.get(budget.name) != budget:
+                self._seed(budget)
+        self._in_force = budgets
+        self._metering.enforce(budgets)
+
+    def _canonical(self, budget: Budget) -> Budget:
+        """Name the model as the price book does, since that is what calls are matched and kept by."""
+        changes: dict[str, Any] = {"id": budget.name}
+        if self._fail_closed:
+            changes["on_unavailable"] = "closed"
+        if budget.model is not None and (found := self._book().find(budget.provider, budget.model)) is not None:
+            changes["model"] = found.id
+        return dataclasses.replace(budget, **changes)
+
+    def _seed(self, budget: Budget) -> None:
+        """Tell the store what the ledger knows of this window, so that a restart forgets nothing."""
+        now = self._clock()
+        for window in _windows(budget, now):
+            for row in self._spent(budget, window):
+                if None not in row.group:
+                    key = budget.key_of([str(value) for value in row.group])
+                    self._metering.store.seed(key, window, _in_unit(budget, row))
+
+    def _spent(self, budget: Budget, window: Window) -> builtins.list[SpendRow]:
+        query = SpendQuery(
+            by=tuple(budget.each),
+            since=None if window.start == -_FOREVER else int(window.start * MICROS),
+            until=None if window.end == _FOREVER else int(window.end * MICROS),
+            where=dict(budget.selectors),
+            organization=self._organization,
+        )
+        try:
+            return self._ledger().spend(query)
+        except LedgerError as exc:
+            self._metering.fault("seed", exc)
+            return []
+
+
+def _windows(budget: Budget, now: float) -> list[Window]:
+    """The windows that count now: one, or every sub-window of a rolling budget."""
+    current = budget.window(now)
+    if len(current.ids) == 1:
+        return [current]
+    length = current.end - current.start
+    return [window_at(current.start - step * length, budget.per, rolling=True) for step in range(len(current.ids))]
+
+
+def _in_unit(budget: Budget, row: SpendRow) -> int:
+    if budget.unit == "usd":
+        return row.cost_nanos
+    return row.usage.total_tokens if budget.unit == "tokens" else row.calls
+
+
+def _status(claim: Claim, spent: int, held: int) -> BudgetStatus:
+    budget = claim.budget
+    end = claim.window.resets_at
+    return BudgetStatus(
+        id=budget.name,
+        scope=claim.scope,
+        per=budget.per,
+        unit=budget.unit,
+        mode=budget.mode,
+        limit=budget.in_unit(budget.amount),
+        spent=budget.in_unit(spent),
+        held=budget.in_unit(held),
+        remaining=budget.in_unit(max(budget.amount - spent - held, 0)),
+        used=round((spent + held) / budget.amount, 4) if budget.amount else None,
+        window=claim.window.id,
+        resets_at=None if end == _FOREVER else datetime.fromtimestamp(end, UTC),
+    )
+
+
+def definition(budget: Budget) -> dict[str, Any]:
+    """A budget as plain values, to keep in a ledger."""
+    values = {
+        item.name: getattr(budget, item.name) for item in dataclasses.fields(budget) if item.init and item.name != "id"
+    }
+    return {**values, "limit": str(budget.limit), "each": list(budget.each), "alert_at": list(budget.alert_at)}
+
+
+def from_definition(budget_id: str, values: Mapping[str, Any]) -> Budget:
+    """The budget that was kept under an id; fields of a newer version are left alone."""
+    known = {item.name for item in dataclasses.fields(Budget) if item.init}
+    return Budget(id=budget_id, **{name: value for name, value in values.items() if name in known and name != "id"})

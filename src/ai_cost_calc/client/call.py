@@ -1,0 +1,318 @@
+"""One guarded call, or one guarded block of code, from its reservation to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from ai_cost_calc.budgets.matching import Asked
+from ai_cost_calc.client.billing import Spend, spend
+from ai_cost_calc.core.attribution import Attribution
+from ai_cost_calc.core.budget import Budget, Claim, Reservation, ReservationId
+from ai_cost_calc.core.estimate import Estimate
+from ai_cost_calc.core.event import Status, UsageEvent
+from ai_cost_calc.core.flow import Bill, Effect, Outcome, afinish, astart, finish, metered_call, start
+from ai_cost_calc.core.money import usd
+from ai_cost_calc.core.reading import Reading
+from ai_cost_calc.errors import BudgetExceeded
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+    from ai_cost_calc.client.metering import Metering
+    from ai_cost_calc.ports.providers import CallRequest
+
+_BEATS_PER_LEASE: Final = 4
+_UNBILLED: Final = Bill()
+
+
+class Hold:
+    """What one call holds of its budgets: a flow that waits for the call's outcome."""
+
+    __slots__ = ("_bill_for", "_flow", "_perform", "claims", "reservation")
+
+    def __init__(self, perform: Callable[[Effect], Any], name: str, claims: tuple[Claim, ...]) -> None:
+        self.claims = claims
+        self.reservation = Reservation(id=ReservationId(name), claims=claims) if claims else None
+        self._perform = perform
+        self._bill_for: Callable[[Outcome], Bill] | None = None
+        self._flow = metered_call(self.reservation, self._bill)
+
+    def open(self) -> None:
+        """Take the hold; raises `BudgetExceeded` when it does not fit."""
+        start(self._flow, self._perform)
+
+    async def aopen(self) -> None:
+        """`open`, for budget stores that are awaited."""
+        await astart(self._flow, self._perform)
+
+    def end(self, outcome: Outcome, bill_for: Callable[[Outcome], Bill]) -> None:
+        """Settle what the bill says, or release."""
+        self._bill_for = bill_for
+        finish(self._flow, self._perform, outcome)
+
+    async def aend(self, outcome: Outcome, bill_for: Callable[[Outcome], Bill]) -> None:
+        """`end`, for budget stores that are awaited."""
+        self._bill_for = bill_for
+        await afinish(self._flow, self._perform, outcome)
+
+    def _bill(self, outcome: Outcome) -> Bill:
+        return self._bill_for(outcome) if self._bill_for is not None else _UNBILLED
+
+
+class Call:
+    """One guarded call of a wrapped client, or (without a request) a guarded block whose calls we cannot see.
+
+    The first metered call inside a block uses the block's hold instead of a second one, so that both hold once.
+
+    Attributes:
+        attribution: whom it is for.
+        events: what was recorded, once it has ended.
+    """
+
+    __slots__ = (
+        "_at", "_beat_at", "_block", "_borrowed", "_estimate", "_given", "_holds", "_model", "_provider",
+        "_readings", "_request", "_reserved", "_started", "_tokens", "attribution", "events", "metering",
+    )  # fmt: skip
+
+    def __init__(
+        self, metering: Metering, attribution: Attribution, request: CallRequest | None = None, *,
+        block: Call | None = None, estimate: Estimate | None = None,
+    ) -> None:  # fmt: skip
+        self.metering = metering
+        self._request = request
+        self._provider = request.provider if request is not None else None
+        self._model = metering.biller.known_as(request.provider, request.model) if request is not None else None
+        self._block = block
+        self._borrowed: Hold | None = None
+        self._given = estimate is not None
+        self._estimate = estimate
+        self._holds: list[Hold] = []
+        self._reserved = False
+        self._readings: list[Reading] = []
+        self._started = self._at = self._beat_at = metering.clock()
+        self._tokens: list[str | None] = []
+        self.attribution = attribution
+        self.events: list[UsageEvent] = []
+
+    # Before the call.
+
+    def open(self, *, reserve: bool = True) -> None:
+        """Reserve; raises `BudgetExceeded` when the call must not be made."""
+        hold = self._hold(reserve=reserve)
+        try:
+            hold.open()
+        except BaseException:
+            self._give_back()
+            raise
+        self._holds.append(hold)
+
+    async def aopen(self) -> None:
+        """`open`, for budget stores that are awaited."""
+        hold = self._hold(reserve=True)
+        try:
+            await hold.aopen()
+        except BaseException:
+            self._give_back()
+            raise
+        self._holds.append(hold)
+
+    def _hold(self, *, reserve: bool) -> Hold:
+        metering = self.metering
+        claims: tuple[Claim, ...] = ()
+        self._reserved = reserve
+        if reserve and metering.budgets:
+            asked = metering.budgets.asked(self.attribution, self._provider, self._model, self._started)
+            claims = self._claims(asked) if asked else ()
+            if self._block is not None and claims:
+                claims = self._borrow(self._block, claims)
+        return Hold(metering.perform, metering.ids.name(), claims)
+
+    def _claims(self, asked: tuple[Asked, ...]) -> tuple[Claim, ...]:
+        """What to hold on each budget; estimated only now that a budget asks."""
+        estimate = self._estimate
+        if estimate is None:
+            estimate = self._estimate = self.metering.estimate(self._request, self.attribution, self._started)
+        nanos = estimate.expected.nanos
+        if self.metering.alike and estimate.learned and nanos is not None:
+            return tuple([Claim(budget, key, window, nanos, scope) for budget, key, window, scope in asked])
+        return tuple(
+            [Claim(budget, key, window, self._amount(budget, estimate), scope) for budget, key, window, scope in asked]
+        )
+
+    def _amount(self, budget: Budget, estimate: Estimate) -> int:
+        amount = estimate.claim(budget)
+        if amount is None and budget.mode == "block":
+            raise _not_priced(budget, self._provider, self._model)
+        return amount or 0
+
+    # The hold of the block around this call.
+
+    def _borrow(self, block: Call, claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+        """Use the block's hold for what it covers; return the claims that it does not."""
+        hold = block.lend()
+        if hold is None:
+            return claims
+        held = {claim.key: claim for claim in hold.claims}
+        short = [c for c in claims if c.key in held and c.budget.estimate == "strict" and c.amount > held[c.key].amount]
+        if short and not block._given:
+            hold.end(Outcome(), lambda _: _UNBILLED)
+            return claims
+        self._borrowed = hold
+        return tuple(claim for claim in claims if claim.key not in held)
+
+    def lend(self) -> Hold | None:
+        """Hand the hold to a call inside of this block; only one call can have it."""
+        try:
+            return self._holds.pop()
+        except IndexError:
+            return None
+
+    def _give_back(self) -> None:
+        if self._borrowed is not None and self._block is not None:
+            self._block._holds.append(self._borrowed)  # noqa: SLF001 - the same class
+            self._borrowed = None
+
+    # While the call runs.
+
+    def read(self, reading: Reading, *, token: str | None = None) -> None:
+        """Take in what a response says; with a `token`, once for ever."""
+        if token is not None and not self.metering.first_sight(token):
+            return
+        if self._request is not None and reading.response_id is not None:
+            self.metering.first_sight(reading.response_id)
+        self._readings.append(reading)
+        self._tokens.append(token)
+
+    def beat(self) -> None:
+        """Still running: lengthen the lease, a few times per lease at most."""
+        metering = self.metering
+        now = metering.clock()
+        if now - self._beat_at > metering.lease_seconds / _BEATS_PER_LEASE:
+            self._beat_at = now
+            for hold in (*self._holds, self._borrowed):
+                if hold is not None and hold.reservation is not None:
+                    metering.extend(hold.reservation)
+
+    # After the call.
+
+    def end(self, outcome: Outcome | None = None, *, error: BaseException | None = None, aborted: bool = False) -> None:
+        """Settle what was read, or release; only the first time counts."""
+        hold = self.lend()
+        if hold is None:
+            return self._end_lent_block()
+        outcome = outcome or self._outcome(error, aborted=aborted)
+        hold.end(outcome, self._bill_for(hold))
+        self._return_borrowed(outcome)
+        return None
+
+    def _outcome(self, error: BaseException | None, *, aborted: bool) -> Outcome:
+        latency = int((self.metering.clock() - self._started) * 1000)
+        return Outcome(readings=self._readings, error=error, aborted=aborted, latency_ms=max(latency, 0))
+
+    def _end_lent_block(self) -> None:
+        """The hold went to a call inside; what was read here as well is booked on its own."""
+        readings, self._readings = self._readings, []
+        if readings and self._request is None:
+            late = Call(self.metering, self.attribution)
+            late._started = self._started
+            late._readings, late._tokens = readings, self._tokens
+            late.open(reserve=False)
+            late.end()
+            self.events.extend(late.events)
+
+    def _bill_for(self, hold: Hold) -> Callable[[Outcome], Bill]:
+        def bill(outcome: Outcome) -> Bill:
+            try:
+                return self._bill(outcome, hold)
+            except Exception as exc:  # noqa: BLE001 - a fault of ours must not lose the hold or break the call
+                self.metering.fault("bill", exc)
+                return Bill(actuals=[claim.amount for claim in hold.claims])
+
+        return bill
+
+    def _bill(self, outcome: Outcome, hold: Hold) -> Bill:
+        if not outcome.readings:
+            return _UNBILLED
+        metering = self.metering
+        status: Status = "aborted" if outcome.aborted else "error" if outcome.error is not None else "ok"
+        events = metering.biller.events(
+            outcome.readings, self.attribution, at=self._at, status=status, latency_ms=outcome.latency_ms,
+            tokens=self._tokens, asked_for=self._model,
+        )  # fmt: skip
+        self.events.extend(events)
+        came_to = spend(events)
+        metering.learn(self._provider, self._model, self.attribution, hold.claims, came_to)
+        return Bill(actuals=self._actuals(hold.claims, came_to), bookings=self._bookings(events, hold), records=events)
+
+    def _actuals(self, claims: tuple[Claim, ...], came_to: Spend) -> list[int]:
+        if self.metering.alike and came_to.exact:
+            return [came_to.amounts.nanos or 0] * len(claims)
+        return came_to.actuals(claims)
+
+    def _bookings(self, events: list[UsageEvent], hold: Hold) -> Reservation | None:
+        """Budgets that only the answer shows to be meant: those of its model and provider, or with no hold at all."""
+        metering = self.metering
+        if not metering.budgets or (self._reserved and not metering.by_model):
+            return None
+        held = {claim.key for claim in hold.claims}
+        if self._borrowed is not None:
+            held.update(claim.key for claim in self._borrowed.claims)
+        claims = tuple(
+            claim
+            for event in events
+            for claim in metering.bookings(event, self.attribution, self._started)
+            if claim.key not in held
+        )
+        return Reservation(id=ReservationId(metering.ids.name()), claims=claims) if claims else None
+
+    def _return_borrowed(self, outcome: Outcome) -> None:
+        """Settle the block's hold with what this call came to; an unbilled call leaves it to the next one."""
+        if self._borrowed is None:
+            return None
+        if not outcome.readings:
+            return self._give_back()
+        came_to: Spend = spend(self.events)
+        borrowed, self._borrowed = self._borrowed, None
+        borrowed.end(outcome, lambda _: Bill(actuals=self._actuals(borrowed.claims, came_to)))
+        if self._block is not None:
+            self.metering.learn(None, None, self._block.attribution, borrowed.claims, came_to)
+        return None
+
+    def belongs_to(self, attribution: Attribution, *, at: float | None) -> None:
+        """Say for whom and when it was, once that is known."""
+        self.attribution = attribution
+        if at is not None:
+            self._at = at
+
+    # What users see of a guarded block.
+
+    @property
+    def holds(self) -> bool:
+        """Whether it still holds part of a budget, or has something read that is not booked."""
+        return bool(self._readings) or any(hold.reservation is not None for hold in self._holds)
+
+    @property
+    def started_at(self) -> float:
+        """When it began, unix seconds."""
+        return self._started
+
+    @property
+    def cost(self) -> Decimal | None:
+        """US dollars recorded here so far; `None` while nothing is, or when a price is unknown."""
+        known = [event.cost_nanos for event in self.events]
+        return None if not known or None in known else usd(sum(nanos or 0 for nanos in known))
+
+
+def _not_priced(budget: Budget, provider: str | None, model: str | None) -> BudgetExceeded:
+    message = (
+        f"budget {budget.name!r} cannot tell what a call of {provider}/{model} may cost: no price is known. Give the "
+        'model a price, pass AiCostCalc(fallback_price="15.00") in dollars per million tokens, or use unit="tokens"'
+    )
+    zero = budget.in_unit(0)
+    resets: datetime | None = None
+    return BudgetExceeded(
+        message, budget=budget.name, scope=budget.scope(), limit=budget.in_unit(budget.amount), spent=zero, held=zero,
+        requested=zero, unit=budget.unit, resets_at=resets,
+    )  # fmt: skip

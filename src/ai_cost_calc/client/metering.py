@@ -1,0 +1,239 @@
+"""Guards calls before they are made and bills them afterwards: what `wrap`, `guard` and `record` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from ai_cost_calc.budgets.matching import BudgetSet
+from ai_cost_calc.client.billing import Biller, EventIds, Spend
+from ai_cost_calc.client.call import Call
+from ai_cost_calc.client.estimating import Estimator
+from ai_cost_calc.client.stats import Counters
+from ai_cost_calc.context import Frame, current_frame
+from ai_cost_calc.core.attribution import Attribution
+from ai_cost_calc.core.budget import Budget, Claim, Refusal, Reservation
+from ai_cost_calc.core.estimate import Estimate
+from ai_cost_calc.core.event import Record, UsageEvent
+from ai_cost_calc.core.flow import Book, Effect, Keep, Release, Reserve, Settle
+from ai_cost_calc.core.reading import Reading
+from ai_cost_calc.errors import BudgetStoreError
+from ai_cost_calc.ports.budgets import BudgetStore
+from ai_cost_calc.ports.providers import CallRequest
+
+if TYPE_CHECKING:
+    from ai_cost_calc.delivery import Delivery
+
+_OF_MODELS: Final = frozenset({"provider", "model"})
+REMEMBERED: Final = 10_000
+"""How many idempotency keys and ids of metered responses are remembered, so that none is counted twice."""
+
+
+class Metering:
+    """Everything a call needs between its request and its record."""
+
+    def __init__(
+        self, *, store: BudgetStore, delivery: Delivery, biller: Biller, estimator: Estimator, counters: Counters,
+        ids: EventIds, clock: Callable[[], float], default_feature: str, lease_seconds: float,
+    ) -> None:  # fmt: skip
+        self.budgets = BudgetSet(())
+        self._strict = self._warns = self.by_model = False
+        self.alike = True
+        self.store = store
+        self.biller = biller
+        self.estimator = estimator
+        self.counters = counters
+        self.clock = clock
+        self.ids = ids
+        self.lease_seconds = lease_seconds
+        self.organization = biller.organization
+        self._default_feature = default_feature
+        self._seen: dict[str, None] = {}
+        self._put = delivery.put
+        self._endings: dict[type, Callable[[Any], None]] = {
+            Settle: self._settle,
+            Release: lambda effect: store.release(effect.reservation, now=clock()),
+            Book: self._book,
+            Keep: lambda effect: delivery.put(effect.record),
+        }
+
+    # What provider files ask for (ports.providers.Meter).
+
+    def begin(self, request: CallRequest) -> Call:
+        """Reserve for a call of a wrapped client; raises `BudgetExceeded` when it must not be made."""
+        call = self._call(request)
+        call.open()
+        return call
+
+    async def abegin(self, request: CallRequest) -> Call:
+        """`begin`, for callers that must not block their event loop."""
+        call = self._call(request)
+        await call.aopen()
+        return call
+
+    def fault(self, where: str, error: BaseException) -> None:
+        """Count and log a fault of ours."""
+        self.counters.fault(where, error)
+
+    # What the public surface asks for.
+
+    def enforce(self, budgets: Sequence[Budget]) -> None:
+        """Hold these budgets from now on."""
+        self.budgets = BudgetSet(budgets)
+        self._strict = any(budget.estimate == "strict" for budget in budgets)
+        self._warns = any(budget.mode == "warn" for budget in budgets)
+        self.alike = all(budget.unit == "usd" and budget.estimate == "learned" for budget in budgets)
+        self.by_model = any(_OF_MODELS.intersection((*dict(budget.selectors), *budget.each)) for budget in budgets)
+
+    def block(self, estimate: Estimate | None = None) -> Call:
+        """Reserve for a block of code whose calls cannot be seen from here."""
+        call = self._call(None, estimate)
+        call.open()
+        return call
+
+    async def ablock(self, estimate: Estimate | None = None) -> Call:
+        """`block`, for callers that must not block their event loop."""
+        call = self._call(None, estimate)
+        await call.aopen()
+        return call
+
+    def record(self, reading: Reading, *, token: str | None = None) -> None:
+        """Book and keep a reading: for the guarded block around it, or on its own; with a `token`, once for ever."""
+        frame = current_frame()
+        block = self._block(frame)
+        if block is not None:
+            self.take(block, reading, token=token)
+        elif not self._recorded_by_a_client(reading):
+            call = Call(self, self.attribution(frame))
+            call.open(reserve=False)
+            call.read(reading, token=token)
+            call.end()
+
+    def take(self, block: Call, reading: Reading, *, token: str | None = None) -> None:
+        """Give a block what was read by hand, unless a wrapped client has recorded that response."""
+        if not self._recorded_by_a_client(reading):
+            block.read(reading, token=token)
+
+    def first_sight(self, name: str) -> bool:
+        """Whether this idempotency key or response id is new here; it is remembered."""
+        seen = self._seen
+        if name in seen:
+            return False
+        seen[name] = None
+        if len(seen) > REMEMBERED:
+            seen.pop(next(iter(seen)), None)
+        return True
+
+    def _recorded_by_a_client(self, reading: Reading) -> bool:
+        return reading.response_id is not None and reading.response_id in self._seen
+
+    def keep(self, record: Record) -> None:
+        """Put a record into the journal."""
+        self._put(record)
+
+    def attribution(self, frame: Frame) -> Attribution:
+        """Whom a call made now is for; every call has a feature."""
+        found = frame.attribution
+        if found.feature is not None:
+            return found
+        return Attribution(
+            customer_id=found.customer_id, feature=self._default_feature, session_id=found.session_id, tags=found.tags
+        )
+
+    @property
+    def reserved_ratio(self) -> float | None:
+        """What was reserved in dollars over what it came to."""
+        return self.estimator.learned.ratio
+
+    # What a call asks for.
+
+    def perform(self, effect: Effect) -> Any:
+        """Do what the flow decided. Once the answer is paid for, our faults are counted, not raised."""
+        if type(effect) is Reserve:
+            return self._reserve(effect)
+        try:
+            return self._endings[type(effect)](effect)
+        except Exception as exc:  # noqa: BLE001 - any fault of ours must leave the user's call alone
+            return self.counters.fault(type(effect).__name__.lower(), exc)
+
+    def bookings(self, event: UsageEvent, attribution: Attribution, now: float) -> tuple[Claim, ...]:
+        """What an event comes to on every budget it counts for."""
+        came_to = self.estimator.came_to(event)
+        return self.budgets.claims(
+            attribution, event.provider, event.model, now, lambda budget: came_to.in_unit(budget) or 0
+        )
+
+    def estimate(self, request: CallRequest | None, attribution: Attribution, now: float) -> Estimate:
+        """What a call, or a block without a request, could cost."""
+        if request is None:
+            return self.estimator.block(attribution)
+        return self.estimator.request(request, attribution, strict=self._strict, now=now)
+
+    def learn(
+        self, provider: str | None, model: str | None, attribution: Attribution, claims: Sequence[Claim], came_to: Spend
+    ) -> None:
+        """Let estimates learn from how a call ended."""
+        if not came_to.exact:
+            return
+        self.estimator.observe(provider, model, attribution.feature, came_to.amounts)
+        for claim in claims:
+            if claim.budget.unit == "usd":
+                self.estimator.learned.count(claim.amount, came_to.amounts.nanos or 0)
+                return
+
+    def extend(self, reservation: Reservation) -> None:
+        """Keep a hold alive for another lease."""
+        try:
+            self.store.extend(reservation, now=self.clock(), lease_seconds=self.lease_seconds)
+        except Exception as exc:  # noqa: BLE001 - any fault of ours must leave the user's call alone
+            self.counters.fault("extend", exc)
+
+    def _call(self, request: CallRequest | None, estimate: Estimate | None = None) -> Call:
+        frame = current_frame()
+        return Call(self, self.attribution(frame), request, block=self._block(frame), estimate=estimate)
+
+    def _block(self, frame: Frame | None) -> Call | None:
+        """The innermost guarded block of this client; those of another client hold other budgets."""
+        while frame is not None and frame.block is not None:
+            if frame.block.metering is self:
+                return frame.block  # type: ignore[no-any-return]
+            frame = frame.outer
+        return None
+
+    def _reserve(self, effect: Reserve) -> Refusal | None:
+        try:
+            refusal = self.store.reserve(effect.reservation, now=self.clock(), lease_seconds=self.lease_seconds)
+        except BudgetStoreError as exc:
+            self.counters.fault("budget store", exc)
+            raise
+        except Exception as exc:
+            self.counters.fault("budget store", exc)
+            msg = "the budget store failed; see the attached cause"
+            raise BudgetStoreError(msg) from exc
+        if refusal is not None:
+            self.counters.blocked += 1
+        return refusal
+
+    def _settle(self, effect: Settle) -> None:
+        now = self.clock()
+        self.store.settle(effect.reservation, effect.actuals, now=now)
+        if self._warns:
+            self._warn(effect.reservation.claims, now)
+
+    def _book(self, effect: Book) -> None:
+        now = self.clock()
+        self.store.book(effect.reservation, now=now)
+        if self._warns:
+            self._warn(effect.reservation.claims, now)
+
+    def _warn(self, claims: Sequence[Claim], now: float) -> None:
+        """Count calls that went over a budget which only warns; say so once per window."""
+        soft = [claim for claim in claims if claim.limit is None]
+        for claim, state in zip(soft, self.store.state(soft, now=now), strict=True):
+            budget = claim.budget
+            if state.spent > budget.amount:
+                spent, limit = budget.in_unit(state.spent), budget.in_unit(budget.amount)
+                self.counters.warn(
+                    budget.name, f"{claim.key}|{claim.window.id}",
+                    f"budget {budget.name!r} ({claim.scope}) is exceeded: {spent:f} of {limit:f} {budget.unit}",
+                )  # fmt: skip

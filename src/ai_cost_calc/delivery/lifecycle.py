@@ -1,0 +1,137 @@
+"""What happens to deliveries when their process forks or ends."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+import weakref
+from functools import cache
+from typing import Final, Protocol
+
+EXIT_SECONDS: Final = 2.0
+"""How long all deliveries together may hold up the end of the process."""
+FORK_SECONDS: Final = 2.0
+"""How long a fork waits for work that it would cut in two; what runs for longer hangs, and holds up no fork."""
+
+
+class ForkLock:
+    """A lock over work that a fork must not cut in two.
+
+    A child has only the thread that forked. What another thread was doing stays half done there for ever: a descriptor
+    nobody knows of, a module nobody finishes, a mutex inside SQLite nobody unlocks.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._since = 0.0
+
+    def __enter__(self) -> None:
+        self._since = time.monotonic()  # before it is taken, or a fork right after might take it for old
+        self._lock.acquire()
+        self._since = time.monotonic()
+
+    def __exit__(self, *exc: object) -> None:
+        self._lock.release()
+
+    def take_for_fork(self) -> bool:
+        """Wait for the work to end; False when it has run for too long to wait any more."""
+        return self._lock.acquire(timeout=max(0.0, self._since + FORK_SECONDS - time.monotonic()))
+
+    def give_back(self) -> None:
+        """The fork is done."""
+        self._lock.release()
+
+
+class Watched(Protocol):
+    """What a delivery must be able to do."""
+
+    def fork_locks(self) -> tuple[ForkLock, ...]:
+        """Locks that a fork takes first."""
+        ...
+
+    def after_fork_in_child(self) -> None:
+        """Start anew in a process that has one thread, and only copies of what the parent opened."""
+        ...
+
+    def close(self, timeout: float) -> int:
+        """Flush and stop within `timeout` seconds."""
+        ...
+
+
+class Running(Protocol):
+    """A thread that delivers; it may outlive its delivery."""
+
+    def stop(self, timeout: float) -> None:
+        """End within `timeout` seconds."""
+        ...
+
+
+_watched: dict[int, weakref.ref[Watched]] = {}
+_held = threading.local()
+running: set[Running] = set()
+"""Every thread that delivers, from its start to its end."""
+_inherited: list[Running] = []
+"""Keeps the parent's threads from being collected in a child, which must not close the parent's database connection."""
+
+
+def watch(delivery: Watched) -> None:
+    """Tend to this delivery for as long as somebody holds it."""
+    key = id(delivery)
+    _watched[key] = weakref.ref(delivery, lambda _: _watched.pop(key, None))
+
+
+def _living() -> list[Watched]:
+    return [delivery for ref in list(_watched.values()) if (delivery := ref()) is not None]
+
+
+def _before_fork() -> None:
+    if "locks" in _held.__dict__:  # registered twice, see `stand_first`
+        return
+    _held.locks = []
+    for delivery in _living():
+        _held.locks += [lock for lock in delivery.fork_locks() if lock.take_for_fork()]
+
+
+def _after_fork_in_parent() -> None:
+    for lock in _held.__dict__.pop("locks", ()):
+        lock.give_back()
+
+
+def _after_fork_in_child() -> None:
+    if _held.__dict__.pop("locks", None) is None:
+        return
+    _inherited.extend(running)
+    running.clear()
+    for delivery in _living():
+        delivery.after_fork_in_child()
+
+
+def _at_exit() -> None:
+    end = time.monotonic() + EXIT_SECONDS
+    for delivery in _living():
+        delivery.close(max(0.0, end - time.monotonic()))
+    for orphan in tuple(running):
+        orphan.stop(end - time.monotonic())
+
+
+def _register() -> None:
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+        )
+
+
+@cache
+def stand_first() -> None:
+    """Before a fork, be asked before the ledger, whose module is loaded late and may prepare for forks too.
+
+    What is registered last is asked first. The ledger could otherwise take its own locks, so that the delivering thread
+    waits for the ledger, and the fork for that thread.
+    """
+    _register()
+
+
+atexit.register(_at_exit)
+_register()

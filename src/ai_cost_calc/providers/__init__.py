@@ -1,0 +1,66 @@
+"""Providers: how each vendor's responses are read, and how its clients are hooked. One file a vendor.
+
+May import `core`, `ports` and `errors`; nothing here loads a vendor's SDK until one of its objects is handed in.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Final, cast
+
+from ai_cost_calc.errors import UnsupportedClient
+from ai_cost_calc.ports.providers import Provider
+from ai_cost_calc.providers.readers import UsageReader, open_reader, read_usage, reading_of
+
+__all__ = [
+    "UsageReader",
+    "end_streams",
+    "open_reader",
+    "provider_for",
+    "read_usage",
+    "reading_of",
+    "settle_dropped",
+]
+
+_CLIENTS: Final = {
+    "anthropic": "ai_cost_calc.providers.anthropic:PROVIDER",
+    "openai": "ai_cost_calc.providers.openai:PROVIDER",
+}
+"""Root module of a vendor's client classes to the provider that hooks them."""
+
+
+def provider_for(client: object) -> Provider:
+    """The provider that knows how to hook this client.
+
+    Raises:
+        UnsupportedClient: none does; the message says what to use instead.
+    """
+    for base in type(client).__mro__:
+        target = _CLIENTS.get(base.__module__.partition(".")[0])
+        if target is not None:
+            module, _, name = target.partition(":")
+            provider = cast("Provider", getattr(importlib.import_module(module), name))
+            if provider.handles(client):
+                return provider
+    known = " and ".join(_CLIENTS)
+    raise UnsupportedClient(
+        f"{type(client).__module__}.{type(client).__qualname__} cannot be wrapped; clients of {known} can. For "
+        "anything else, guard the call and record its response: with calc.guard(...) as call: call.record(response)"
+    )
+
+
+def settle_dropped() -> None:
+    """Conclude streams that the garbage collector found, so that what they came to is in the sums looked at next."""
+    _streams("settle_dropped")
+
+
+def end_streams() -> None:
+    """Conclude every stream that is still open, before what records them is shut down."""
+    _streams("end_streams")
+
+
+def _streams(do: str) -> None:
+    followed = sys.modules.get(f"{__name__}._dropped")  # nothing streams before it is loaded
+    if followed is not None:
+        getattr(followed, do)()

@@ -1,0 +1,139 @@
+"""One call of a wrapped client, from the moment that the SDK sends it until every response to it is over."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from contextvars import Token
+from typing import Any, Self
+
+from ai_cost_calc.core.reading import Reading
+from ai_cost_calc.ports.providers import Meter, RunningCall
+from ai_cost_calc.providers import _dropped, open_reader, read_usage
+from ai_cost_calc.providers._http import Hook, current, hook_during, put_on
+from ai_cost_calc.providers._jobs import Poll
+from ai_cost_calc.providers._request import Request, Sending, estimated
+from ai_cost_calc.providers._tap import Tap, billed, quietly, unknown
+
+
+class TappedCall:
+    """A call between its begin and its end. Used as a `with` block around the SDK's own request.
+
+    A streamed answer is seen as its consumer takes it, and ends the call when it is over. An answer that the SDK reads
+    by itself is read from what it read.
+    """
+
+    __slots__ = ("_arrived", "_context", "_hook", "_open", "_poll", "_returned", "_running", "meter", "sending")
+
+    _context: Token[Any]
+
+    def __init__(self, meter: Meter, running: RunningCall, sending: Sending) -> None:
+        self.meter = meter
+        self.sending = sending
+        self._running = running
+        self._poll = running if isinstance(running, Poll) else None
+        self._hook: Hook | None = None
+        self._arrived: list[Any] = []
+        self._open: list[Tap] = []
+        self._returned = False
+
+    def through(self, http_client: Any) -> Self:
+        """Say what the SDK sends with; its hook stays on until the responses have come."""
+        try:
+            self._hook = hook_during(http_client, self)
+        except Exception as fault:  # noqa: BLE001 - any fault of ours must leave the user's call alone
+            self.meter.fault("hook", fault)
+        return self
+
+    def __enter__(self) -> Self:
+        self._context = current.set(self)
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        with suppress(ValueError):  # a coroutine that is let go may be closed in another context than it ran in
+            current.reset(self._context)
+        if self._hook is not None:
+            self._hook.leave(self)
+        for response in self._arrived:
+            quietly(self.meter, "tap", self._take, response, error)
+        request = self.sending.request
+        if error is None and self._open:
+            self._returned = True
+            quietly(self.meter, "request", lambda: request.input_bytes)
+            return _dropped.follow(self._open)
+        for tap in tuple(self._open):
+            tap.finish(ended=False, error=error)
+        if isinstance(request, Request):
+            request.input.let_go()
+        return self._end(error)
+
+    def arrived(self, response: Any) -> None:
+        """An attempt was answered, successfully, and is billed."""
+        if self.sending.path not in response.request.url.raw_path:
+            return
+        if self.sending.request.stream:
+            self._tap(response)
+        else:
+            self._arrived.append(response)
+
+    def _take(self, response: Any, error: BaseException | None) -> None:
+        """Read what the SDK has read, or see it when it is read later; what broke off is estimated."""
+        try:
+            content = response.content
+        except RuntimeError:  # neither library says otherwise that it was not read
+            if error is None and not response.is_closed:
+                return self._tap(response)
+            reading = estimated(unknown(self.sending), self.sending, 0)
+        else:
+            reading = self._read(response, content)
+        if (found := billed(reading, self.sending)) is not None:
+            self._running.read(found)
+        return None
+
+    def _read(self, response: Any, content: bytes) -> Reading:
+        request = self.sending.request
+        if self._poll is not None:
+            self._poll.watch(content)
+        return read_usage(
+            content,
+            provider=request.provider,
+            api=request.api,
+            url=str(response.request.url),
+            content_type=None if content.startswith(b"{") else response.headers.get("content-type"),
+            model=request.model,
+            headers=response.headers if self.sending.by_proxy else None,
+        )
+
+    def _tap(self, response: Any) -> None:
+        request = self.sending.request
+        content_type = response.headers.get("content-type", "")
+        reader = open_reader(
+            provider=request.provider,
+            api=request.api,
+            url=str(response.request.url),
+            content_type=content_type,
+            model=request.model,
+            headers=response.headers if self.sending.by_proxy else None,
+        )
+        tap = Tap(self, reader, content_type)
+        self._open.append(tap)
+        put_on(response, tap)
+
+    def see(self, chunk: bytes) -> None:
+        """An answer is still coming."""
+        self._running.beat()
+        if self._poll is not None:
+            self._poll.watch(chunk)
+
+    def over(self, tap: Tap, reading: Reading | None, error: BaseException | None, *, ended: bool) -> None:
+        """A response has been read, or left."""
+        if reading is not None:
+            quietly(self.meter, "read", self._running.read, reading)
+        self._open.remove(tap)
+        if self._returned and not self._open:
+            self._end(error, aborted=not ended and error is None)
+
+    def _end(self, error: BaseException | None = None, *, aborted: bool = False) -> None:
+        try:
+            self._running.end(error=error, aborted=aborted)
+        except Exception as fault:  # noqa: BLE001 - any fault of ours must leave the user's call alone
+            self.meter.fault("end", fault)

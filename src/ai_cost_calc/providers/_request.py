@@ -1,0 +1,235 @@
+"""What is known of a request before it is sent: sizes, limits, names. Its content is looked at and never kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import repeat
+from typing import Any, Final
+
+import msgspec
+
+from ai_cost_calc.core.reading import Reading
+from ai_cost_calc.core.usage import Usage
+from ai_cost_calc.ports.providers import CallRequest
+
+BYTES_PER_TOKEN: Final = 4
+"""What a token of text takes on average, for usage that a cut stream never reported (OpenAI, "What are tokens")."""
+MEDIA_TOKENS: Final = 1_000
+"""What an image, file or clip is taken to be when its tokens were never reported: about one image in high detail."""
+MOST_VALUES: Final = 1_000_000
+"""A body with more values than this is not looked through to its end: no request may take seconds to measure."""
+
+NOT_INPUT: Final = frozenset(
+    {
+        "frequency_penalty", "logit_bias", "max_completion_tokens", "max_output_tokens", "max_tokens", "metadata",
+        "modalities", "model", "n", "presence_penalty", "seed", "stop", "stop_sequences", "stream", "stream_options",
+        "temperature", "thinking", "top_p", "user",
+    }
+)  # fmt: skip
+"""Parameters that no model reads."""
+STORED: Final = frozenset({"container", "conversation", "previous_response_id"})
+"""References to input that the provider keeps, so that its size is not known here; each counts as media."""
+OWN_TOOLS: Final = frozenset({None, "custom", "function"})
+"""`type` of the tools that the caller runs, in OpenAI's and Anthropic's requests."""
+MEDIA: Final = frozenset(
+    {
+        "audio", "computer_screenshot", "container_upload", "document", "file", "image", "image_file", "image_url",
+        "input_audio", "input_file", "input_image", "input_video", "video", "video_url",
+    }
+)  # fmt: skip
+"""`type` of the content parts whose tokens do not follow from their bytes, in OpenAI's and Anthropic's requests."""
+
+
+class Size(msgspec.Struct, frozen=True):
+    """How much input a request has.
+
+    Attributes:
+        text_bytes: UTF-8 bytes of its text, names of fields included, which makes up for the tokens of its framing.
+        media_items: parts whose tokens bytes do not bound.
+    """
+
+    text_bytes: int = 0
+    media_items: int = 0
+
+
+class Input:
+    """The input of a request, measured once somebody asks: a call that is estimated from earlier ones never needs it.
+
+    Args:
+        body: as `body_of` gives it; let go of once it is measured, or once the SDK has sent it.
+        files: what is sent beside it.
+        framing: bytes that stand for what the provider adds by itself.
+    """
+
+    __slots__ = ("_body", "_files", "_framing", "_size")
+
+    def __init__(self, body: Mapping[str, Any], files: Any = None, framing: int = 0) -> None:
+        self._body: Mapping[str, Any] | None = body
+        self._files = len(files) if files else 0
+        self._framing = framing
+        self._size = Size()
+
+    def size(self) -> Size:
+        """How much it is."""
+        body, self._body = self._body, None
+        if body is not None:
+            found = size_of(body)
+            self._size = Size(found.text_bytes + self._framing, found.media_items + self._files)
+        return self._size
+
+    def let_go(self) -> None:
+        """Nobody will ask any more."""
+        self._body = None
+
+
+class Request(CallRequest, frozen=True, kw_only=True):
+    """What is known of a call before it is made; its sizes are measured when they are asked for."""
+
+    input: Input
+
+    @property  # type: ignore[misc]  # a property instead of a field: msgspec fills fields by place, not by name
+    def input_bytes(self) -> int:
+        """See `CallRequest`."""
+        return self.input.size().text_bytes
+
+    @property  # type: ignore[misc]  # likewise
+    def media_items(self) -> int:
+        """See `CallRequest`."""
+        return self.input.size().media_items
+
+
+class Sending(msgspec.Struct, frozen=True):
+    """One call of a client, about to be made.
+
+    Attributes:
+        request: what the meter decides on.
+        options: what the SDK is to send.
+        path: part of the URL path that tells its responses from those of a token refresh on the same connection.
+        by_proxy: whether the host is none that is known, so that a proxy may state the cost in a header.
+        hides_usage: whether `options` asks for usage that the caller did not ask for.
+        background: whether the answer is made after the response; its usage comes with another request.
+        polls: whether this only looks for an answer made earlier: free, and never refused.
+    """
+
+    request: CallRequest | Request
+    options: Any
+    path: bytes
+    by_proxy: bool = False
+    hides_usage: bool = False
+    background: bool = False
+    polls: bool = False
+
+
+def body_of(options: Any) -> Mapping[str, Any]:
+    """The JSON that an SDK is about to send: the request's own, with the caller's `extra_body` over it."""
+    body, extra = options.json_data, options.extra_json
+    if extra is None and type(body) is dict:
+        return body
+    if isinstance(body, Mapping):
+        return {**body, **extra} if isinstance(extra, Mapping) else body
+    if isinstance(extra, Mapping):
+        return extra
+    return _decoded(options.content if body is None else body)
+
+
+def _decoded(raw: object) -> Mapping[str, Any]:
+    """JSON that the caller encoded himself; anything else has nothing to say."""
+    if not isinstance(raw, bytes | bytearray):
+        return {}
+    try:
+        found = msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def size_of(body: Mapping[str, Any]) -> Size:
+    """Measure the input in a request's body. Iterators in it are not touched: the request must find them whole."""
+    stored = sum(1 for name in STORED if body.get(name) is not None)
+    size = measured([value for name, value in body.items() if name not in NOT_INPUT])
+    return Size(size.text_bytes, size.media_items + stored + _hosted(body.get("tools")))
+
+
+def _hosted(tools: Any) -> int:
+    """How many tools the provider runs itself, whose results become input of a size that nobody knows before."""
+    kinds = [tool.get("type") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list | tuple) else []
+    return sum(kind not in OWN_TOOLS for kind in kinds)
+
+
+def measured(waiting: list[Any]) -> Size:
+    """Measure values, however deep, without recursion. What is neither JSON nor an SDK's model counts as media.
+
+    Args:
+        waiting: the values; the list is used up.
+    """
+    size = media = 0
+    for _ in repeat(None, MOST_VALUES):
+        if not waiting:
+            return Size(size, media)
+        value = waiting.pop()
+        kind = type(value)
+        if kind is str:
+            size += len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+        elif kind is dict:
+            said = value.get("type")
+            if type(said) is str and said in MEDIA and not _is_text_document(value):
+                media += 1
+            else:
+                waiting += value.values()
+                waiting.append("".join(map(str, value)))
+        elif kind is list or kind is tuple:
+            waiting += value
+        elif value is None or kind is bool or kind is int or kind is float:
+            size += 1
+        elif (inside := _inside(value)) is not None:
+            waiting.append(inside)
+        else:
+            media += 1
+    return Size(size, media + 1)
+
+
+def _is_text_document(part: dict[Any, Any]) -> bool:
+    """Anthropic's documents may be plain text, which is measured like any other."""
+    source = part.get("source")
+    return part["type"] == "document" and isinstance(source, dict) and source.get("type") in {"text", "content"}
+
+
+def _inside(value: object) -> object | None:
+    """What a less common type holds: a mapping, a string's subclass, a model of the SDK that the caller passes back."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return dict(vars(value)) if hasattr(value, "model_fields_set") else None
+
+
+def whole(value: object) -> int | None:
+    """A limit that the caller set, where it is a number that means one."""
+    return value if type(value) is int and value > 0 else None
+
+
+def text(value: object) -> str | None:
+    """A name that the caller gave, where it is one."""
+    return str(value) if isinstance(value, str) and value else None
+
+
+def estimated(reading: Reading, sending: Sending, output_bytes: int) -> Reading:
+    """Complete a reading that was cut short: what was reported stands, what was not is estimated from bytes.
+
+    Args:
+        reading: what the response said before it was cut; Anthropic's input is exact by then, OpenAI's unknown.
+        output_bytes: UTF-8 bytes of answer text that came.
+    """
+    usage = reading.usage
+    if (usage is not None and reading.complete) or sending.background or sending.polls:
+        return reading
+    request = sending.request
+    said = -(-output_bytes // BYTES_PER_TOKEN)
+    if usage is None:
+        asked = -(-request.input_bytes // BYTES_PER_TOKEN) + request.media_items * MEDIA_TOKENS
+        usage = Usage(input_tokens=asked, output_tokens=said)
+    else:
+        usage = msgspec.structs.replace(usage, output_tokens=max(usage.output_tokens, said))
+    return msgspec.structs.replace(
+        reading, usage=usage, model=reading.model or request.model, complete=False, estimated=True
+    )

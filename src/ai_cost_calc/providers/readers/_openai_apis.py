@@ -1,0 +1,106 @@
+"""What OpenAI serves beside chat and responses, and Azure with it: images, batches, runs, Live, by path and name.
+
+Source: OpenAI's API reference; openai 3.54, `types/images_response.py`, `batch.py`, `live/session_usage.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from ai_cost_calc.core.reading import Reading
+from ai_cost_calc.providers.readers._audio_shape import TRANSCRIPTIONS
+from ai_cost_calc.providers.readers._batch_shape import batch_results
+from ai_cost_calc.providers.readers._compatible import COMPATIBLE
+from ai_cost_calc.providers.readers._flavour import FREE, UNREPORTED, Flavour, Source, whole
+from ai_cost_calc.providers.readers._realtime_shape import REALTIME, RealtimeUsage
+from ai_cost_calc.providers.readers._responses_shape import (
+    RESPONSES,
+    Response,
+    ResponseUsage,
+    read_response,
+    response_counts,
+)
+from ai_cost_calc.providers.readers._wire import Count, Wire
+
+
+class Image(Wire):
+    """One image; only that there is one matters."""
+
+
+class SvgUsage(Wire):
+    """Tokens of writing an SVG, billed to a model of its own."""
+
+    model: str | None = None
+    input_tokens: Count = None
+    output_tokens: Count = None
+    reasoning_tokens: Count = None
+
+
+class Images(Wire):
+    """Images, or the event that ends a streamed one; models before GPT Image report no tokens."""
+
+    type: str | None = None
+    usage: ResponseUsage | None = None
+    svg_usage: SvgUsage | None = None
+    data: list[Image] | None = None
+
+
+def read_images(wire: Images, source: Source) -> Reading:
+    """Read tokens where there are any, else the number of images."""
+    if wire.usage is None:
+        return source.reading({"images": len(wire.data)} if wire.data else None)
+    reading = source.reading(response_counts(wire.usage))
+    if (svg := wire.svg_usage) is None:
+        return reading
+    counts = {"input_tokens": svg.input_tokens, "output_tokens": svg.output_tokens}
+    counts |= {"output_reasoning_tokens": svg.reasoning_tokens}
+    return replace(reading, also=(source.reading({k: v or 0 for k, v in counts.items()}, svg.model),))
+
+
+def read_batch(wire: Response, source: Source) -> Reading:
+    """Read what a batch has used so far; all of it is billed at the batch rate."""
+    return replace(read_response(wire, source), service_tier="batch")
+
+
+class LiveSession(Wire):
+    """An event of a Live session; its seconds are the session's total, not to be added up."""
+
+    type: str | None = None
+    usage: RealtimeUsage | None = None
+
+
+def read_live(wire: LiveSession, source: Source) -> Reading:
+    """Read a Live session's seconds."""
+    return source.reading(None if wire.usage is None else {"audio_seconds": whole(wire.usage.seconds or 0)})
+
+
+OPENAI_PATHS: Final = (
+    (r"/audio/(transcriptions|translations)$", "transcriptions"),
+    (r"/images/\w+$", "images"),
+    (r"/files/[^/]+/content$", "batch_results"),
+    (r"/batches(/[^/]+)?(/cancel)?$", "batches"),
+    (r"/threads/.*runs", "assistants_runs"),
+    (r"/moderations$|/models(/[^/]+)?$|/input_tokens$", "moderations"),
+    (r"/audio/speech$|/videos", "speech"),
+    (r"/realtime$", "realtime"),
+    (r"/live$", "live"),
+    (r"/decisions$", "decisions"),
+)
+OPENAI_FLAVOURS: Final = {
+    **COMPATIBLE,
+    "decisions": RESPONSES,
+    "assistants_runs": COMPATIBLE["chat"],
+    "images": Flavour(wire=Images, event=Images, read=read_images, ends=lambda event: event.usage is not None),
+    "transcriptions": TRANSCRIPTIONS,
+    "translations": TRANSCRIPTIONS,
+    "speech": UNREPORTED,
+    "videos": UNREPORTED,
+    "moderations": FREE,
+    "count_tokens": FREE,
+    "batches": Flavour(wire=Response, read=read_batch),
+    "batch_results": batch_results(COMPATIBLE),
+    "realtime": REALTIME,
+    "live": Flavour(wire=LiveSession, event=LiveSession, read=read_live),
+}

@@ -1,0 +1,161 @@
+"""Which vendors there are, and which flavour of whose API a response is. Vendors load when they are first met."""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+from importlib import import_module
+from typing import Final
+
+import msgspec
+
+from ai_cost_calc.providers.readers._flavour import Flavour, Vendor
+
+_HERE: Final = "ai_cost_calc.providers.readers"
+
+VENDORS: Final = {
+    "openai": f"{_HERE}.openai:OPENAI",
+    "anthropic": f"{_HERE}.anthropic:ANTHROPIC",
+    "azure": f"{_HERE}.azure:AZURE",
+    "google": f"{_HERE}.google:GOOGLE",
+    "aws": f"{_HERE}.bedrock:BEDROCK",
+    "bedrock-mantle": f"{_HERE}.bedrock:MANTLE",
+    "groq": f"{_HERE}.groq:GROQ",
+    "mistral": f"{_HERE}.mistral:MISTRAL",
+    "cohere": f"{_HERE}.cohere:COHERE",
+    "deepseek": f"{_HERE}.compatible:DEEPSEEK",
+    "x-ai": f"{_HERE}.xai:XAI",
+    "openrouter": f"{_HERE}.openrouter:OPENROUTER",
+    "perplexity": f"{_HERE}.perplexity:PERPLEXITY",
+    "together": f"{_HERE}.compatible:TOGETHER",
+    "fireworks": f"{_HERE}.compatible:FIREWORKS",
+    "cerebras": f"{_HERE}.compatible:CEREBRAS",
+    "moonshotai": f"{_HERE}.compatible:MOONSHOT",
+    "zai": f"{_HERE}.compatible:ZAI",
+    "zhipuai": f"{_HERE}.compatible:ZHIPU",
+    "voyageai": f"{_HERE}.voyageai:VOYAGE",
+    "ollama": f"{_HERE}.ollama:OLLAMA",
+    "huggingface": f"{_HERE}.compatible:HUGGINGFACE",
+    "alibaba": f"{_HERE}.compatible:ALIBABA",
+    "cloudflare": f"{_HERE}.cloudflare:CLOUDFLARE",
+    "databricks": f"{_HERE}.compatible:DATABRICKS",
+    "snowflake": f"{_HERE}.compatible:SNOWFLAKE",
+    "deepinfra": f"{_HERE}.compatible:DEEPINFRA",
+    "nvidia": f"{_HERE}.compatible:NVIDIA",
+    "novita": f"{_HERE}.compatible:NOVITA",
+    "baseten": f"{_HERE}.compatible:BASETEN",
+    "crusoe": f"{_HERE}.compatible:CRUSOE",
+    "minimax": f"{_HERE}.compatible:MINIMAX",
+    "github-copilot": f"{_HERE}.compatible:COPILOT",
+    "portkey": f"{_HERE}.compatible:PORTKEY",
+    "pydantic-gateway": f"{_HERE}.compatible:PYDANTIC_GATEWAY",
+    "vllm": f"{_HERE}.compatible:VLLM",
+    "lmstudio": f"{_HERE}.compatible:LMSTUDIO",
+}
+"""Vendors by their id in genai-prices, or our own; in the order in which a host is looked up."""
+
+PATHS: Final = (
+    (r"/chat/completions$", "chat"),
+    (r"/responses/compact$", "responses_compact"),
+    (r"/responses(/[^/]+)?$", "responses"),
+    (r"/messages$", "messages"),
+    (r"/embeddings$", "embeddings"),
+    (r"/completions$", "completions"),
+)
+"""Paths that most vendors copied."""
+
+
+class Route(msgspec.Struct, frozen=True):
+    """What the provider's name, the API and the URL say about a response.
+
+    Attributes:
+        vendor: whose API it is; `None` when nothing tells.
+        provider: the vendor's name, or what the caller called it.
+        flavour: how to read it; `None` when only the body can tell.
+        model: the model that the path names.
+        region: the region that the host names.
+        settled: whether the caller named the API, so that a body of another shape is not read as what it looks like.
+    """
+
+    vendor: Vendor | None = None
+    provider: str | None = None
+    flavour: Flavour | None = None
+    model: str | None = None
+    region: str | None = None
+    settled: bool = False
+
+
+@cache
+def vendor_named(name: str) -> Vendor | None:
+    """The vendor of this name or alias."""
+    if name in VENDORS:
+        module, _, attribute = VENDORS[name].partition(":")
+        found: Vendor = getattr(import_module(module), attribute)
+        return found
+    vendors = (vendor_named(each) for each in VENDORS)
+    return next((vendor for vendor in vendors if vendor is not None and name in vendor.aliases), None)
+
+
+@lru_cache(maxsize=1024)
+def route(provider: str | None, api: str | None, url: str | None) -> Route:
+    """Find the vendor and flavour. What the caller says goes before what the URL says."""
+    place = _place(url)
+    vendor, found = (vendor_named(provider.lower()), None) if provider else vendor_at(place)
+    if vendor is None:
+        standard = _standard(api or _api_at(PATHS, place)[0])
+        return Route(provider=provider, flavour=standard, settled=api is not None and standard is not None)
+    if found is None:
+        found = _match(vendor, place)
+    api_here, model = _api_at((*vendor.paths, *PATHS), place)
+    named = vendor.flavours.get(api or "")
+    flavour = named or vendor.flavours.get(api_here or "") or _standard(api or api_here)
+    parts = found.groupdict() if found is not None else {}
+    name = f"{vendor.name}_{parts['under']}" if parts.get("under") else vendor.name
+    return Route(vendor, name, flavour, model, parts.get("region"), settled=named is not None)
+
+
+def vendor_at(place: str) -> tuple[Vendor | None, re.Match[str] | None]:
+    """The vendor who lives at this host and path, and how it matched."""
+    for name in VENDORS if place else ():
+        vendor = vendor_named(name)
+        if vendor is not None and (found := _match(vendor, place)) is not None:
+            return vendor, found
+    return None, None
+
+
+def flavour_of(inventor: str, api: str, vendor: Vendor | None = None) -> Flavour | None:
+    """The flavour of an API: this vendor's own way with it, or that of whoever invented it."""
+    if vendor is not None and api in vendor.flavours:
+        return vendor.flavours[api]
+    home = vendor_named(inventor)
+    return None if home is None else home.flavours.get(api)
+
+
+def _standard(api: str | None) -> Flavour | None:
+    """The flavour of an API that many vendors copied."""
+    if api in {"chat", "completions", "embeddings", "responses", "responses_compact"}:
+        return flavour_of("openai", api)
+    return flavour_of("anthropic", api) if api == "messages" else None
+
+
+def _place(url: str | None) -> str:
+    place = re.sub(r"^\w+://", "", url or "").partition("?")[0]
+    if "%" not in place:
+        return place
+    from urllib.parse import unquote  # noqa: PLC0415 - a long import that few URLs need
+
+    return unquote(place)
+
+
+def _match(vendor: Vendor, place: str) -> re.Match[str] | None:
+    """How this place is the vendor's; a host that only starts like one of the vendor's is somebody else's."""
+    host = re.split("[/:]", place, maxsplit=1)[0]
+    matches = (re.match(pattern, place) for pattern in vendor.hosts)
+    return next((found for found in matches if found is not None and found.end() >= len(host)), None)
+
+
+def _api_at(paths: tuple[tuple[str, str], ...], place: str) -> tuple[str | None, str | None]:
+    for pattern, api in paths:
+        if (found := re.search(pattern, place)) is not None:
+            return api, found.groupdict().get("model")
+    return None, None

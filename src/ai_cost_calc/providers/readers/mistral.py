@@ -1,0 +1,136 @@
+"""Mistral: chat, agents, conversations, embeddings, OCR and speech to text.
+
+Source: docs.mistral.ai/api; mistralai 3.7, `models/usageinfo.py`, `models/conversationusageinfo.py`,
+`models/ocrusageinfo.py`. Audio is billed by `prompt_audio_seconds`; its tokens stand outside `prompt_tokens`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ai_cost_calc.core.reading import Reading
+from ai_cost_calc.providers.readers._batch_shape import batch_results
+from ai_cost_calc.providers.readers._compatible import COMPATIBLE
+from ai_cost_calc.providers.readers._flavour import FREE, UNREPORTED, Flavour, Source, Vendor, last, utf8_bytes, whole
+from ai_cost_calc.providers.readers._openai_shape import (
+    ChatChunk,
+    ChatUsage,
+    chat_counts,
+    chat_ends,
+    chat_reading,
+    chat_text,
+    fold_chat,
+)
+from ai_cost_calc.providers.readers._wire import Count, Seconds, Wire
+
+
+class MistralUsage(ChatUsage):
+    """`usage` with what Mistral adds; conversations count the tokens of connectors, which come on top."""
+
+    prompt_audio_seconds: Seconds = None
+    connector_tokens: Count = None
+    service_tier: str | None = None
+
+
+class MistralAnswer(Wire):
+    """A completion, embeddings, a transcription, a conversation."""
+
+    id: str | None = None
+    conversation_id: str | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    usage: MistralUsage | None = None
+
+
+class MistralChunk(ChatChunk):
+    """One chunk of a streamed completion."""
+
+    usage: MistralUsage | None = None
+
+
+class MistralEvent(MistralAnswer):
+    """One event of a streamed conversation or transcription."""
+
+    type: str | None = None
+    content: Any = None
+    text: str | None = None
+
+
+def mistral_counts(usage: MistralUsage) -> dict[str, Any]:
+    """The counts of `usage`, under our names."""
+    counts = chat_counts(usage)
+    for name in ("input_audio_tokens", "input_image_tokens", "input_video_tokens", "input_text_tokens"):
+        counts.pop(name, None)
+    connectors = usage.connector_tokens or 0
+    counts["input_tokens"] += connectors
+    counts["input_tool_tokens"] = connectors
+    counts["audio_seconds"] = whole(usage.prompt_audio_seconds or 0)
+    return counts
+
+
+def read_mistral(wire: Any, source: Source) -> Reading:
+    """Read an answer; the tier that was billed stands in `usage`."""
+    if wire.usage is None:
+        return chat_reading(wire, source, None)
+    return chat_reading(wire, source, mistral_counts(wire.usage), tier=wire.usage.service_tier)
+
+
+class OcrUsage(Wire):
+    """What OCR bills."""
+
+    pages_processed: Count = None
+
+
+class Ocr(Wire):
+    """A document that was read."""
+
+    model: str | None = None
+    usage_info: OcrUsage | None = None
+
+
+def read_ocr(wire: Ocr, source: Source) -> Reading:
+    """Read the pages."""
+    pages = None if wire.usage_info is None else {"input_document_pages": wire.usage_info.pages_processed or 0}
+    return source.reading(pages, wire.model)
+
+
+def _event_text(event: MistralEvent) -> int:
+    return utf8_bytes(event.content) + utf8_bytes(event.text)
+
+
+MISTRAL_CHAT: Final = Flavour(
+    wire=MistralAnswer, event=MistralChunk, read=read_mistral, fold=fold_chat, text=chat_text, ends=chat_ends
+)
+MISTRAL_EVENTS: Final = Flavour(
+    wire=MistralAnswer,
+    event=MistralEvent,
+    read=read_mistral,
+    fold=last,
+    text=_event_text,
+    ends=lambda event: event.usage is not None,
+)
+_FLAVOURS: Final = {**COMPATIBLE, "chat": MISTRAL_CHAT, "completions": MISTRAL_CHAT, "embeddings": MISTRAL_CHAT}
+
+MISTRAL: Final = Vendor(
+    name="mistral",
+    aliases=("mistralai",),
+    hosts=(r"api\.mistral\.ai", r"codestral\.mistral\.ai"),
+    paths=(
+        (r"/(?:fim|agents)/completions$", "chat"),
+        (r"/conversations", "conversations"),
+        (r"/ocr$", "ocr"),
+        (r"/audio/transcriptions$", "transcriptions"),
+        (r"/audio/speech$", "speech"),
+        (r"/files/[^/]+/content$", "batch_results"),
+        (r"/batch/|/models(/[^/]+)?$", "batches"),
+    ),
+    flavours={
+        **_FLAVOURS,
+        "conversations": MISTRAL_EVENTS,
+        "transcriptions": MISTRAL_EVENTS,
+        "ocr": Flavour(wire=Ocr, read=read_ocr),
+        "speech": UNREPORTED,
+        "batches": FREE,
+        "batch_results": batch_results(_FLAVOURS),
+    },
+)

@@ -1,0 +1,258 @@
+"""The command line as a user runs it: real processes, their output and exit codes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ai_cost_calc import Budget
+from ai_cost_calc.core.event import MICROS, RevenueEvent, UsageEvent
+from ai_cost_calc.core.usage import Usage
+from ai_cost_calc.ledgers import open_ledger
+from tests.client.bodies import ten_cents
+from tests.conftest import MakeCalc
+
+pytest.importorskip("typer", reason="the cli extra (typer, rich) is absent")
+
+PROGRAM = Path(sys.executable).with_name("ai-cost-calc")
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run(ledger_url: str, tmp_path: Path) -> Run:
+    """Run `ai-cost-calc` on the test's own ledger, without colours, in a wide terminal."""
+    environment = {**os.environ, "AI_COST_CALC_LEDGER": ledger_url, "NO_COLOR": "1", "COLUMNS": "200"}
+
+    def run(*arguments: str, ok: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [PROGRAM, *arguments],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == ok, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def spent(make_calc: MakeCalc) -> None:
+    """Two customers: acme earns money, globex loses it, and one model has no price."""
+    calc = make_calc()
+    for customer, feature, cents in (("acme", "chat", 500), ("globex", "search", 5)):
+        with calc.attribute(customer_id=customer, feature=feature):
+            calc.record(ten_cents())
+        calc.track(customer_id=customer, event_type=feature, revenue_amount_in_cents=cents)
+    with calc.attribute(customer_id="acme", feature="chat"):
+        calc.record({**ten_cents(), "model": "house-model-1"})
+    calc.shutdown()
+
+
+@pytest.mark.usefixtures("spent")
+def test_report_shows_cost_revenue_and_margin_by_customer(run: Run) -> None:
+    """A loss is said in words, and what has no price is counted apart."""
+    text = run("report", "--by", "customer", "--since", "today").stdout
+    acme, globex, total = (
+        next(line for line in text.splitlines() if name in line) for name in ("acme", "globex", "Total")
+    )
+    assert re.split(r"\s{2,}", acme.strip()) == ["acme", "$0.1000", "$5.00", "$4.90", "98.0 %", "2", "0", "20,000", "1"]
+    assert "-$0.05" in globex
+    assert "loss" in globex
+    assert "$0.2000" in total
+    assert "1 calls have no known price" in text
+
+
+@pytest.mark.usefixtures("spent")
+def test_report_as_json_keeps_every_digit(run: Run) -> None:
+    """Money is decimal strings."""
+    found = json.loads(run("report", "--by", "customer,feature", "--json").stdout)
+    assert found["by"] == ["customer", "feature"]
+    assert {(row["customer"], row["feature"]): row["margin"] for row in found["rows"]} == {
+        ("acme", "chat"): "4.9", ("globex", "search"): "-0.05"
+    }  # fmt: skip
+    assert found["total"]["unpriced_calls"] == 1
+
+
+@pytest.mark.usefixtures("spent")
+def test_report_without_arguments_is_the_month_at_a_glance(run: Run) -> None:
+    """Totals, then the top customers, features and models."""
+    text = run("report").stdout
+    for expected in ("This month", "revenue $5.05", "Customers", "Features", "Models", "acme", "search", "gpt-4o"):
+        assert expected in text
+
+
+def test_report_on_an_empty_ledger_says_what_to_do(run: Run) -> None:
+    """An empty state names the next step."""
+    assert "ai-cost-calc demo" in run("report").stdout
+
+
+@pytest.mark.parametrize("arguments", [("report", "--by", "planet"), ("report", "--since", "yesteryear")])
+def test_what_is_not_understood_fails_in_one_line(run: Run, arguments: tuple[str, ...]) -> None:
+    """No traceback, the possible values, exit code 1."""
+    done = run(*arguments, ok=1)
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_ledger_url_that_cannot_be_opened_fails_in_one_line(run: Run) -> None:
+    """The message names the URL's scheme and those that exist."""
+    assert "sqlite" in run("report", "--ledger", "oracle://x", ok=1).stderr
+
+
+def test_cost_prices_tokens_line_by_line(run: Run) -> None:
+    """Cached tokens at their own rate: 1,000 of 2,000 input tokens of gpt-4o cost half."""
+    arguments = ("cost", "openai/gpt-4o", "--input", "2000", "--output", "500", "--cache-read", "1000")
+    assert "$0.008750" in run(*arguments).stdout
+    found = json.loads(run(*arguments, "--json").stdout)
+    assert found["total"] == "0.00875"
+    assert {item["name"]: item["usd"] for item in found["items"]} == {
+        "input_tokens": "0.0025", "cache_read_tokens": "0.00125", "output_tokens": "0.005"
+    }  # fmt: skip
+
+
+def test_cost_of_an_unknown_model_is_unknown(run: Run) -> None:
+    """Never zero: exit code 1 and the reason."""
+    assert "unknown price" in run("cost", "fake/not-a-model", "--input", "5", ok=1).stderr
+    assert json.loads(run("cost", "fake/not-a-model", "--json", ok=1).stdout)["total"] is None
+
+
+def test_cost_with_impossible_counts_is_a_usage_error(run: Run) -> None:
+    """More cached tokens than input tokens is exit code 2."""
+    run("cost", "gpt-4o", "--input", "1", "--cache-read", "5", ok=2)
+
+
+@pytest.mark.usefixtures("spent")
+def test_tail_shows_the_newest_calls_in_order(run: Run) -> None:
+    """The newest call is the last line; JSON is one call a line."""
+    lines = run("tail", "-n", "2").stdout.splitlines()
+    assert [("globex" in line, "unknown" in line) for line in lines] == [(True, False), (False, True)]
+    calls = [json.loads(line) for line in run("tail", "--json").stdout.splitlines()]
+    assert [(call["customer_id"], call["cost"]) for call in calls] == [
+        ("acme", "0.1"),
+        ("globex", "0.1"),
+        ("acme", None),
+    ]
+
+
+def test_tail_follows_a_ledger_that_grows(ledger_url: str) -> None:
+    """`--follow` shows a call that is recorded while it watches, and ends quietly on Ctrl-C."""
+    ledger = open_ledger(ledger_url)
+    command: list[str | Path] = [PROGRAM, "tail", "--follow", "--interval", "0.1", "--json", "--ledger", ledger_url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        os.set_blocking(watching.stdout.fileno(), False)
+        shown = ""
+        for number in itertools.count(1):
+            ledger.append([UsageEvent(id=f"{number:030d}", at=number * MICROS, customer_id="acme", usage=Usage())])
+            shown = watching.stdout.readline()
+            if shown or watching.poll() is not None:
+                break
+        watching.send_signal(signal.SIGINT)
+        try:
+            assert watching.wait(60) == 0
+        finally:
+            watching.kill()
+    ledger.close()
+    assert json.loads(shown)["customer_id"] == "acme"
+
+
+def test_budgets_are_set_listed_watched_and_removed(run: Run, make_calc: MakeCalc) -> None:
+    """A budget set here holds in the next program, and a spent one is exit code 3."""
+    assert (
+        "customer acme"
+        in run("budgets", "set", "0.10", "--per", "day", "--customer", "acme", "--id", "acme-day").stdout
+    )
+    calc = make_calc()
+    assert calc.budgets.list() == [Budget("0.10", per="day", customer_id="acme", id="acme-day")]
+    assert json.loads(run("budgets", "status", "--json").stdout)[0]["spent"] == "0"
+    with calc.attribute(customer_id="acme"):
+        calc.record(ten_cents())
+    calc.shutdown()
+    assert "100%" in run("budgets", "status", ok=3).stdout
+    assert [row["id"] for row in json.loads(run("budgets", "list", "--json").stdout)] == ["acme-day"]
+    assert "acme-day" in run("budgets", "list").stdout
+    run("budgets", "rm", "acme-day")
+    assert "acme-day" in run("budgets", "rm", "acme-day", ok=1).stderr
+    assert "No budgets" in run("budgets", "list").stdout
+
+
+def test_a_budget_that_cannot_be_is_refused_with_what_can(run: Run) -> None:
+    """The message lists the possible values."""
+    assert "hour, day, week" in run("budgets", "set", "5", "--per", "fortnight", ok=1).stderr
+
+
+@pytest.mark.usefixtures("spent")
+def test_doctor_names_what_is_wrong_and_how_to_fix_it(run: Run) -> None:
+    """Each finding has a state; unpriced models are named."""
+    text = run("doctor").stdout
+    for expected in ("interpreter", "ledger", "prices", "clock", "journal", "house-model-1"):
+        assert expected in text
+    states = {check["name"]: check["state"] for check in json.loads(run("doctor", "--json").stdout)}
+    assert states["ledger"] == "ok"
+    assert states["unpriced models"] == "warn"
+
+
+def test_doctor_fails_on_a_ledger_that_is_none(run: Run, tmp_path: Path) -> None:
+    """A file that is not a database is exit code 1, with a word on what to do."""
+    (tmp_path / "spend.db").write_text("this is not a database, but it is long enough to look like a file " * 20)
+    assert "fail" in run("doctor", ok=1).stdout
+
+
+def test_doctor_notices_a_clock_that_is_behind(run: Run, ledger_url: str) -> None:
+    """Calls from the future mean that this clock, or another one, is wrong."""
+    ledger = open_ledger(ledger_url)
+    ledger.append([UsageEvent(id="f" * 30, at=4_000_000_000 * MICROS), RevenueEvent(id="r", at=1, amount_nanos=1)])
+    ledger.close()
+    states = {check["name"]: check["state"] for check in json.loads(run("doctor", "--json", ok=1).stdout)}
+    assert states["clock"] == "fail"
+
+
+def test_demo_spends_is_blocked_and_ends_with_the_margins(run: Run, ledger_url: str) -> None:
+    """No key, no network: real SDKs, a refusal before the request leaves, and books that add up."""
+    pytest.importorskip("openai", reason="the openai SDK is absent")
+    pytest.importorskip("anthropic", reason="the anthropic SDK is absent")
+    done = run("demo", "--calls", "30", "--ledger", ledger_url)
+    for expected in (
+        "acme",
+        "globex",
+        "initech",
+        "stopped before they left",
+        "First refusal: budget 'initech-day'",
+        "Total",
+    ):
+        assert expected in done.stdout
+    figures = _figures(run("demo", "--calls", "30", "--json").stdout)
+    assert figures["blocked"] > 0
+    rows = figures["customers"]["rows"]
+    assert sum(Decimal(row["cost"]) for row in rows) == Decimal(figures["customers"]["total"]["cost"])
+    initech = next(row for row in rows if row["customer"] == "initech")
+    assert initech["calls"] < 30
+    assert all(row["unpriced_calls"] == 0 for row in rows)
+
+
+def _figures(text: str) -> Any:
+    return json.loads(text)
+
+
+def test_help_and_version(run: Run) -> None:
+    """Every command explains itself."""
+    for command in ("demo", "report", "cost", "tail", "doctor", "budgets"):
+        assert command in run("--help").stdout
+        assert run(command, "--help").stdout
+    assert run("--version").stdout.strip() == "2.0.0.dev0"
+    run("report", "--no-such-option", ok=2)

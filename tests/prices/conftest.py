@@ -1,0 +1,24 @@
+"""One compiled price book for all tests of prices, and genai-prices beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ai_cost_calc.core.price_book import PriceBook
+from ai_cost_calc.prices import load_price_book
+
+
+@pytest.fixture(scope="session")
+def kept_prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where compiled prices are kept."""
+    folder = tmp_path_factory.mktemp("prices")
+    load_price_book(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def book(kept_prices: Path) -> PriceBook:
+    """The price book, as a second process loads it: from what the first one kept."""
+    return load_price_book(kept_prices)

@@ -1,0 +1,191 @@
+"""Vendors that copied OpenAI's shapes, and where each departs from them; Cohere and Ollama, who did not."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ai_cost_calc.providers.readers import read_usage
+from tests.providers.readers.bodies import (
+    CHAT_COUNTS,
+    CHAT_USAGE,
+    PLAIN,
+    PLAIN_COUNTS,
+    RESPONSE_COUNTS,
+    RESPONSE_USAGE,
+    SSE,
+    Event,
+    chat,
+    chunk,
+    counts,
+    fed,
+    response,
+    sse,
+)
+
+CACHED_COUNTS = PLAIN_COUNTS | {"cache_read_tokens": 20}
+
+
+@pytest.mark.parametrize(
+    ("provider", "usage"),
+    [
+        ("deepseek", PLAIN | {"prompt_cache_hit_tokens": 20, "prompt_cache_miss_tokens": 10}),
+        ("together", PLAIN | {"cached_tokens": 20}),
+        ("moonshotai", PLAIN | {"cached_tokens": 20}),
+        ("mistral", PLAIN | {"num_cached_tokens": 20}),
+        ("databricks", PLAIN | {"cache_read_input_tokens": 20}),
+        ("openai", PLAIN | {"prompt_tokens_details": {"cached_tokens": 20}, "cached_tokens": 3}),
+    ],
+)
+def test_cached_tokens_have_many_places(provider: str, usage: dict[str, Any]) -> None:
+    """Wherever a vendor puts them they are part of the prompt; the documented place goes first."""
+    assert counts(read_usage(chat(usage), provider=provider, api="chat")) == CACHED_COUNTS
+
+
+def test_groq_streams_usage_in_a_place_of_its_own() -> None:
+    """The last chunk has it in `x_groq`, without being asked."""
+    events: list[Event] = [
+        chunk("Hi", x_groq={"id": "req_1"}),
+        chunk(finish="stop", x_groq={"id": "req_1", "usage": PLAIN}),
+        "[DONE]",
+    ]
+    reading = fed([sse(*events)], url="https://api.groq.com/openai/v1/chat/completions", content_type=SSE)
+    assert counts(reading) == PLAIN_COUNTS
+    assert reading.complete
+
+
+@pytest.mark.parametrize(("duration", "billed"), [(3.2, 10), (12, 12), (61.5, 61.5)])
+def test_groq_bills_ten_seconds_of_audio_at_least(duration: float, billed: float) -> None:
+    """Shorter clips cost as much as ten seconds."""
+    body = {"text": "hi", "duration": duration}
+    reading = read_usage(body, url="https://api.groq.com/openai/v1/audio/transcriptions")
+    assert counts(reading) == {"audio_seconds": billed}
+
+
+def test_mistral_bills_audio_by_the_second() -> None:
+    """Audio tokens stand outside the prompt and are not billed; connectors' tokens come on top of it."""
+    usage = PLAIN | {
+        "prompt_audio_seconds": 4,
+        "prompt_tokens_details": {"audio_tokens": 375},
+        "service_tier": "standard",
+    }
+    reading = read_usage(chat(usage), url="https://api.mistral.ai/v1/chat/completions")
+    assert counts(reading) == PLAIN_COUNTS | {"audio_seconds": 4}
+    assert reading.service_tier == "standard"
+    conversation = {"conversation_id": "conv_1", "usage": PLAIN | {"connector_tokens": 15}}
+    assert counts(read_usage(conversation, url="https://api.mistral.ai/v1/conversations")) == {
+        "input_tokens": 45,
+        "output_tokens": 7,
+        "input_tool_tokens": 15,
+    }
+    event = sse({"type": "conversation.response.done", "usage": PLAIN})
+    assert counts(read_usage(event, url="https://api.mistral.ai/v1/conversations", content_type=SSE)) == PLAIN_COUNTS
+
+
+def test_mistral_reads_documents_by_the_page() -> None:
+    """OCR has no tokens."""
+    body = {"model": "mistral-ocr-latest", "usage_info": {"pages_processed": 29, "doc_size_bytes": 3002783}}
+    reading = read_usage(json.dumps(body), url="https://api.mistral.ai/v1/ocr")
+    assert counts(reading) == {"input_document_pages": 29}
+    assert reading.model == "mistral-ocr-latest"
+
+
+def test_xai_counts_thinking_outside_the_completion_and_says_the_cost() -> None:
+    """Ticks are ten thousand million to the dollar, and are turned into one exactly."""
+    usage = PLAIN | {"completion_tokens_details": {"reasoning_tokens": 189}, "cost_in_usd_ticks": 1_399_001}
+    reading = read_usage(chat(usage), url="https://api.x.ai/v1/chat/completions")
+    assert counts(reading) == {"input_tokens": 30, "output_tokens": 196, "output_reasoning_tokens": 189}
+    assert reading.provider_cost_usd == Decimal("0.0001399001")
+
+
+def test_xai_counts_its_tools_itself() -> None:
+    """What it says goes before what the output shows; older responses say nothing."""
+    calls = {"web_search_calls": 2, "x_search_calls": 3, "code_interpreter_calls": 1, "file_search_calls": 4}
+    output = [{"type": "web_search_call", "status": "completed", "action": {"type": "search"}}]
+    url = "https://api.x.ai/v1/responses"
+    told = response(output=output, usage=RESPONSE_USAGE | {"server_side_tool_usage_details": calls})
+    assert counts(read_usage(told, url=url)) == RESPONSE_COUNTS | {
+        "web_searches": 2,
+        "social_searches": 3,
+        "code_executions": 1,
+        "storage_searches": 4,
+    }
+    assert counts(read_usage(response(output=output), url=url)) == RESPONSE_COUNTS | {"web_searches": 1}
+
+
+def test_the_grpc_api_of_xai_names_its_tools() -> None:
+    """One entry a call; thinking comes on top of the completion here too."""
+    used = ["SERVER_SIDE_TOOL_WEB_SEARCH", "SERVER_SIDE_TOOL_X_SEARCH", "SERVER_SIDE_TOOL_WEB_SEARCH", 7]
+    usage = {"prompt_tokens": 2332, "completion_tokens": 38, "reasoning_tokens": 310, "cached_prompt_text_tokens": 1540}
+    body = {"model": "grok-4", "usage": usage | {"server_side_tools_used": used, "cost_in_usd_ticks": "4468500"}}
+    reading = read_usage(json.dumps(body), provider="xai", api="grpc_chat")
+    assert counts(reading) == {
+        "input_tokens": 2332,
+        "output_tokens": 348,
+        "cache_read_tokens": 1540,
+        "output_reasoning_tokens": 310,
+        "web_searches": 2,
+        "social_searches": 1,
+    }
+    assert reading.provider_cost_usd == Decimal("0.00044685")
+
+
+def test_openrouter_says_what_was_charged() -> None:
+    """The cost is read from the digits on the wire, not through a float."""
+    for path, body, expected in (
+        ("chat/completions", chat(CHAT_USAGE), CHAT_COUNTS),
+        ("embeddings", {"object": "list", "usage": PLAIN}, PLAIN_COUNTS),
+        ("responses", response(), RESPONSE_COUNTS),
+        ("rerank", {"usage": {"total_tokens": 17}}, {"input_tokens": 17}),
+    ):
+        text = json.dumps(body).replace('_tokens": 17', '_tokens": 17, "cost": 0.12345678901234567891')
+        text = text.replace('"total_tokens": ', '"cost": 0.12345678901234567891, "total_tokens": ')
+        reading = read_usage(text, url=f"https://openrouter.ai/api/v1/{path}")
+        assert counts(reading) == expected
+        assert reading.provider_cost_usd == Decimal("0.12345678901234567891")
+
+
+@pytest.mark.parametrize("cost", ["-1", "1e400000000", '"NaN"', '"free"', "true", "[]", "1e-90", "1e12"])
+def test_an_impossible_cost_is_not_one(cost: str) -> None:
+    """Nothing that could not be charged is taken for a price."""
+    body = f'{{"usage": {{"prompt_tokens": 3, "cost": {cost}}}}}'
+    reading = read_usage(body, provider="openrouter", api="chat")
+    assert reading.provider_cost_usd is None
+    assert counts(reading) == {"input_tokens": 3}
+
+
+def test_perplexity_bills_thoughts_citations_and_searches_on_top() -> None:
+    """None of them is part of the completion; the cost is stated."""
+    usage = PLAIN | {
+        "reasoning_tokens": 100,
+        "citation_tokens": 50,
+        "num_search_queries": 3,
+        "cost": {"request_cost": 0.005, "total_cost": 0.00502},
+    }
+    reading = read_usage(json.dumps(chat(usage)), url="https://api.perplexity.ai/chat/completions")
+    assert counts(reading) == {
+        "input_tokens": 30,
+        "output_tokens": 157,
+        "output_reasoning_tokens": 100,
+        "output_citation_tokens": 50,
+        "web_searches": 3,
+    }
+    assert reading.provider_cost_usd == Decimal("0.00502")
+
+
+def test_perplexity_has_its_own_details_of_responses() -> None:
+    """Cached tokens and searches have other names there."""
+    usage = {
+        "input_tokens": 40,
+        "output_tokens": 9,
+        "input_tokens_details": {"cache_read_input_tokens": 8},
+        "tool_calls_details": {"search_web": {"invocation": 2}},
+        "cost": {"total_cost": 0.5},
+    }
+    events = [{"type": "response.completed", "response": response(usage=usage)}]
+    reading = read_usage(sse(*events), url="https://api.perplexity.ai/v1/responses", content_type=SSE)
+    assert counts(reading) == {"input_tokens": 40, "output_tokens": 9, "cache_read_tokens": 8, "web_searches": 2}
+    assert reading.provider_cost_usd == Decimal("0.5")
