@@ -21,7 +21,7 @@ nox.options.sessions = ["lint", "typing", "layers", "docs", "tests-{}.{}".format
 
 OFFICIAL_CLIENT = "ai-cost-calc==1.3.13"
 PYTHONS = ["3.11", "3.12", "3.13"]
-FOR_TESTS = ["--extra=anthropic", "--extra=cli", "--extra=openai", "--group=tests"]
+FOR_TESTS = ["--all-extras", "--group=tests"]
 MEETS_OPENAI = ["tests/providers", "tests/client"]
 
 
