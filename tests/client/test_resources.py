@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,16 @@ def test_journals_wait_beside_a_ledger_in_the_home_folder(
     make_calc("sqlite:///~/spend.db").record(ten_cents())
     assert {"spend.db", "spend.db.pending"} <= {path.name for path in home.iterdir()}
     assert list(work.iterdir()) == []
+
+
+def test_a_client_that_nobody_holds_is_freed(ledger_url: str) -> None:
+    """An application that makes a client per job does not grow: nothing keeps what was shut down."""
+    refs = []
+    for ledger in ("memory:", ledger_url):
+        with AiCostCalc(ledger) as calc:
+            calc.record(ten_cents())
+            refs += [weakref.ref(part) for part in (calc, calc._books, calc._prices, calc._metering.ids)]
+        del calc
+    for _ in range(3):  # what one collection frees may have kept others
+        gc.collect()
+    assert [ref() for ref in refs] == [None] * len(refs)

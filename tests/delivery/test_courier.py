@@ -12,10 +12,10 @@ import pytest
 
 from ai_cost_calc.core.event import Record
 from ai_cost_calc.delivery.courier import FAULT_ATTEMPTS, LONGEST_RETRY_AFTER_SECONDS, Courier
-from ai_cost_calc.delivery.lifecycle import ForkLock
 from ai_cost_calc.delivery.quarantine import Quarantine
 from ai_cost_calc.delivery.tally import Tally
 from ai_cost_calc.errors import ConfigError, LedgerError, LedgerUnavailable
+from ai_cost_calc.forks import ForkLock
 from tests.delivery.support import ScriptedLedger, make_event, make_events
 
 

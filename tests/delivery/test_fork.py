@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ai_cost_calc.delivery import Delivery, DeliveryStats, lifecycle
+from ai_cost_calc.delivery import Delivery, DeliveryStats
 from ai_cost_calc.delivery.segment import is_free, journals
 from ai_cost_calc.ledgers.sqlite import SqliteLedger
 from tests.delivery.support import (
@@ -130,14 +130,12 @@ def test_a_child_does_not_keep_an_adopted_journal_alive(tmp_path: Path, ledger: 
 
 
 @pytest.mark.parametrize("which", ["journal", "busy"])
-def test_a_fork_while_another_thread_holds_a_lock(
-    delivery: Delivery, ledger: Path, monkeypatch: pytest.MonkeyPatch, which: str
-) -> None:
+def test_a_fork_while_another_thread_holds_a_lock(delivery: Delivery, ledger: Path, which: str) -> None:
     """The fork waits for a bounded time only, and the child's new locks are free."""
-    monkeypatch.setattr(lifecycle, "FORK_SECONDS", 0.02)
     delivery.put(make_event("parent"))
     delivery.flush(PATIENCE_SECONDS)
     lock = delivery._journal.lock if which == "journal" else delivery._shipper.busy
+    lock.patience_seconds = 0.02
     held, let_go = threading.Event(), threading.Event()
 
     def hold() -> None:

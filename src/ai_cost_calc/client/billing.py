@@ -18,6 +18,7 @@ from ai_cost_calc.core.money import NANOS_PER_USD
 from ai_cost_calc.core.pricing import Cost
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.core.usage import Usage
+from ai_cost_calc.forks import renew_in_child
 
 if TYPE_CHECKING:
     from ai_cost_calc.core.price_book import PriceBook
@@ -29,10 +30,11 @@ class EventIds:
     """Unique, time-ordered ids: the millisecond, a random node per process, a counter."""
 
     def __init__(self) -> None:
-        self._renew()
-        os.register_at_fork(after_in_child=self._renew)
+        self.renew()
+        renew_in_child(self)
 
-    def _renew(self) -> None:
+    def renew(self) -> None:
+        """Take a name that no other process has."""
         self._node = os.urandom(5).hex()
         self._next = count().__next__
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from zlib import crc32
 from ai_cost_calc.client.stats import Counters
 from ai_cost_calc.config import Config, Durability
 from ai_cost_calc.core.event import Record, UsageEvent
+from ai_cost_calc.forks import ForkLock, held_over_forks, renew_in_child
 from ai_cost_calc.ledgers import open_ledger
 from ai_cost_calc.ports.ledgers import Ledger, SpendQuery, SpendRow
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _SQLITE = "sqlite:///"
 _MEMORY = "memory:"
+LOADING_SECONDS = 10.0
+"""How long a fork waits for prices that are being loaded: a child could never finish the modules that they need."""
 
 
 class _Shared:
@@ -50,7 +52,7 @@ class Books:
         self._given = given
         self._lock = threading.Lock()
         self._opened: Ledger | None = None
-        os.register_at_fork(after_in_child=self._renew)
+        renew_in_child(self)
 
     def open(self) -> Ledger:
         """A ledger for the delivery thread: one of its own, unless there can be only this one."""
@@ -92,7 +94,8 @@ class Books:
         name = f"{crc32(f'{url} {self._config.organization}'.encode()):08x}"
         return self._config.data_dir / "pending" / name
 
-    def _renew(self) -> None:
+    def renew(self) -> None:
+        """In a forked child: the connection is the parent's."""
         self._lock = threading.Lock()
         self._opened = None
 
@@ -103,9 +106,8 @@ class Prices:
     def __init__(self, config: Config, counters: Counters) -> None:
         self._folder = config.data_dir / "prices"
         self._counters = counters
-        self._lock = threading.Lock()
+        self._lock = held_over_forks(ForkLock(LOADING_SECONDS))
         self._book: PriceBook | None = None
-        os.register_at_fork(after_in_child=self._renew)
 
     def warm_up(self) -> None:
         """Start loading."""
@@ -128,6 +130,3 @@ class Prices:
     def version(self) -> str | None:
         """The version in use; `None` before the first use."""
         return None if self._book is None else self._book.version
-
-    def _renew(self) -> None:
-        self._lock = threading.Lock()

@@ -24,6 +24,7 @@ from ai_cost_calc.delivery.memory import MemoryQueue
 from ai_cost_calc.delivery.segment import backlog
 from ai_cost_calc.delivery.shipper import Pace, Shipper, Wait
 from ai_cost_calc.delivery.tally import DeliveryStats, Tally
+from ai_cost_calc.forks import ForkLock
 from ai_cost_calc.ports.ledgers import Ledger
 
 __all__ = ["Delivery", "DeliveryStats", "backlog"]
@@ -200,7 +201,7 @@ class Delivery:
         self._journal.after_fork_in_child()
         self._set_up()
 
-    def fork_locks(self) -> tuple[lifecycle.ForkLock, ...]:
+    def fork_locks(self) -> tuple[ForkLock, ...]:
         """What a fork waits for: descriptors that are being opened, and the ledger's code."""
         return self._journal.lock, self._shipper.busy
 

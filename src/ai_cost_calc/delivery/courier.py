@@ -13,6 +13,7 @@ from ai_cost_calc.delivery import lifecycle
 from ai_cost_calc.delivery.quarantine import Quarantine
 from ai_cost_calc.delivery.tally import Tally
 from ai_cost_calc.errors import LedgerError, LedgerUnavailable
+from ai_cost_calc.forks import ForkLock
 from ai_cost_calc.ports.ledgers import Ledger
 
 FAULT_ATTEMPTS: Final = 3
@@ -54,7 +55,7 @@ class Courier:
         on_fault: Callable[[str, BaseException], None],
         pause: Pause,
         stopping: Callable[[], bool],
-        busy: lifecycle.ForkLock,
+        busy: ForkLock,
     ) -> None:
         self._open_ledger = open_ledger
         self._quarantine = quarantine

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from ai_cost_calc.delivery.lifecycle import ForkLock
 from ai_cost_calc.delivery.locks import sync, try_lock
 from ai_cost_calc.delivery.segment import Segment, TornWrite, create, is_free, journals, write_whole
+from ai_cost_calc.forks import ForkLock
 
 NOT_OPEN: Final = -1
 

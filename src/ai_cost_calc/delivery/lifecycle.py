@@ -10,38 +10,10 @@ import weakref
 from functools import cache
 from typing import Final, Protocol
 
+from ai_cost_calc.forks import ForkLock
+
 EXIT_SECONDS: Final = 2.0
 """How long all deliveries together may hold up the end of the process."""
-FORK_SECONDS: Final = 2.0
-"""How long a fork waits for work that it would cut in two; what runs for longer hangs, and holds up no fork."""
-
-
-class ForkLock:
-    """A lock over work that a fork must not cut in two.
-
-    A child has only the thread that forked. What another thread was doing stays half done there for ever: a descriptor
-    nobody knows of, a module nobody finishes, a mutex inside SQLite nobody unlocks.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._since = 0.0
-
-    def __enter__(self) -> None:
-        self._since = time.monotonic()  # before it is taken, or a fork right after might take it for old
-        self._lock.acquire()
-        self._since = time.monotonic()
-
-    def __exit__(self, *exc: object) -> None:
-        self._lock.release()
-
-    def take_for_fork(self) -> bool:
-        """Wait for the work to end; False when it has run for too long to wait any more."""
-        return self._lock.acquire(timeout=max(0.0, self._since + FORK_SECONDS - time.monotonic()))
-
-    def give_back(self) -> None:
-        """The fork is done."""
-        self._lock.release()
 
 
 class Watched(Protocol):

@@ -14,6 +14,7 @@ from ai_cost_calc.delivery.memory import MemoryQueue
 from ai_cost_calc.delivery.quarantine import Quarantine
 from ai_cost_calc.delivery.requests import Requests
 from ai_cost_calc.delivery.tally import Tally
+from ai_cost_calc.forks import ForkLock
 from ai_cost_calc.ports.ledgers import Ledger
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Shipper:
         wait: Wait,
         on_fault: Callable[[str, BaseException], None],
     ) -> None:
-        self.busy = lifecycle.ForkLock()
+        self.busy = ForkLock()
         """Held while modules are imported and while the ledger's code runs."""
         self.flushes = Requests()
         self.adoptions = Requests()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import signal
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Final
 
 RAISED: Final = 99
+LONGEST_SECONDS: Final = 60
+"""A child that runs longer than this hangs: it shows where, and ends."""
 
 
 def forked(work: Callable[[], int]) -> int:
@@ -19,6 +24,8 @@ def forked(work: Callable[[], int]) -> int:
     if child:
         return child
     code = RAISED
+    faulthandler.register(signal.SIGALRM, file=sys.__stderr__ or sys.stderr, chain=True)  # its own timer's thread is not forked
+    signal.alarm(LONGEST_SECONDS)
     try:
         code = work()
     finally:

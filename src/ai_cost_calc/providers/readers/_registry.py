@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from ai_cost_calc.providers.readers._flavour import Flavour, Vendor
+from ai_cost_calc.providers.readers._wire import loading
 
 _HERE: Final = "ai_cost_calc.providers.readers"
 
@@ -90,7 +91,8 @@ def vendor_named(name: str) -> Vendor | None:
     """The vendor of this name or alias."""
     if name in VENDORS:
         module, _, attribute = VENDORS[name].partition(":")
-        found: Vendor = getattr(import_module(module), attribute)
+        with loading:
+            found: Vendor = getattr(import_module(module), attribute)
         return found
     vendors = (vendor_named(each) for each in VENDORS)
     return next((vendor for vendor in vendors if vendor is not None and name in vendor.aliases), None)

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
+from ai_cost_calc.forks import ForkLock, held_over_forks
+
 W = TypeVar("W")
 
 MOST: Final = 2**53
@@ -29,9 +31,15 @@ Decoded = tuple[W, tuple[str, ...]]
 """What could be decoded, and the names of the fields that had to be dropped."""
 
 
+loading: Final = held_over_forks(ForkLock())
+"""Held while a vendor's file is imported, and while msgspec 0.22 looks at a type for the first time: the type is half
+known then, and another thread, or a forked child, that uses it as it is crashes."""
+
+
 @cache
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)
+    with loading:
+        return msgspec.json.Decoder(kind)
 
 
 def decode(kind: type[W], raw: bytes | str) -> Decoded[W]:
@@ -51,6 +59,7 @@ def decode(kind: type[W], raw: bytes | str) -> Decoded[W]:
 
 def convert(kind: type[W], data: object) -> Decoded[W]:
     """Read what was parsed already: a mapping, whose values may be an SDK's objects."""
+    _decoder(kind)  # type: ignore[arg-type]  # a type is hashable; see `loading`
     try:
         return msgspec.convert(data, kind), ()
     except msgspec.ValidationError:
