@@ -24,7 +24,8 @@ def forked(work: Callable[[], int]) -> int:
     if child:
         return child
     code = RAISED
-    faulthandler.register(signal.SIGALRM, file=sys.__stderr__ or sys.stderr, chain=True)  # its own timer's thread is not forked
+    # The timer of `faulthandler` itself is a thread, which is not in the child.
+    faulthandler.register(signal.SIGALRM, file=sys.__stderr__ or sys.stderr, chain=True)
     signal.alarm(LONGEST_SECONDS)
     try:
         code = work()
