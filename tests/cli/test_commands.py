@@ -256,3 +256,26 @@ def test_help_and_version(run: Run) -> None:
         assert run(command, "--help").stdout
     assert run("--version").stdout.strip() == "2.0.0.dev0"
     run("report", "--no-such-option", ok=2)
+
+
+def test_names_are_shown_as_they_are(make_calc: MakeCalc, run: Run) -> None:
+    """What customers chose is never taken for markup or for orders to the terminal."""
+    calc = make_calc()
+    calc.budgets.set(Budget("5.00", per="day", customer_id="[/]", id="cap[red]"))
+    with calc.attribute(customer_id="[bold]evil[/nope]", feature="a\x1b[2Jb"):
+        calc.record(ten_cents())
+    calc.shutdown()
+    assert "[bold]evil[/nope]" in run("report", "--by", "customer").stdout
+    for command in (["report"], ["report", "--by", "feature"], ["tail"]):
+        shown = run(*command).stdout
+        assert "a\\x1b[2Jb" in shown
+        assert "\x1b" not in shown
+    assert "cap[red]" in run("budgets", "list").stdout
+    assert "cap[red]" in run("budgets", "status").stdout
+    assert "cap[red] removed" in run("budgets", "rm", "cap[red]").stdout
+
+
+def test_an_empty_ledger_says_what_to_do(run: Run) -> None:
+    """Whoever has recorded nothing is told for which time, and how to start."""
+    assert run("report").stdout.startswith("Nothing recorded this month. Wrap a client")
+    assert run("report", "--by", "customer", "--since", "30d").stdout.startswith("Nothing recorded since 30d.")

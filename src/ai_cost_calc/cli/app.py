@@ -48,10 +48,10 @@ def run() -> None:
     try:
         app()
     except BudgetExceeded as exc:
-        errors.print(f"over budget: {exc}", markup=False)
+        errors.print(f"over budget: {exc}")
         sys.exit(OVER_BUDGET)
     except CostCalcError as exc:
-        errors.print(f"error: {exc}", markup=False)
+        errors.print(f"error: {exc}")
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()

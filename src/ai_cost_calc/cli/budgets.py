@@ -9,7 +9,7 @@ import typer
 
 from ai_cost_calc import Budget
 from ai_cost_calc.cli.options import JsonOption, LedgerOption, books
-from ai_cost_calc.cli.output import OVER_BUDGET, bar, console, errors, money, show_json, table
+from ai_cost_calc.cli.output import OVER_BUDGET, bar, console, errors, money, named, show_json, table
 from ai_cost_calc.client.budgets import BudgetStatus, definition
 
 app = typer.Typer(help="Budgets that the ledger keeps.", no_args_is_help=True)
@@ -45,7 +45,7 @@ def set_budget(
     if as_json:
         show_json({"id": budget.name, **definition(budget)})
         return
-    console.print(f"{budget.name}: {budget.scope()}, {_amount(budget.limit, unit)} per {per}, {mode}", markup=False)
+    console.print(f"{budget.name}: {budget.scope()}, {_amount(budget.limit, unit)} per {per}, {mode}")
 
 
 @app.command("list")
@@ -63,7 +63,11 @@ def list_budgets(ledger: LedgerOption = None, as_json: JsonOption = False) -> No
     for budget in found:
         limit = _amount(budget.limit, budget.unit)
         made.add_row(
-            budget.name, budget.scope(), limit, budget.per + (" (rolling)" if budget.rolling else ""), budget.mode
+            named(budget.name),
+            named(budget.scope()),
+            limit,
+            budget.per + (" (rolling)" if budget.rolling else ""),
+            budget.mode,
         )
     console.print(made)
 
@@ -95,9 +99,9 @@ def remove(
     if as_json:
         show_json({"id": budget_id, "removed": removed})
     elif removed:
-        console.print(f"{budget_id} removed", markup=False)
+        console.print(f"{budget_id} removed")
     else:
-        errors.print(f"no budget has the id {budget_id!r}; see: ai-cost-calc budgets list", markup=False)
+        errors.print(f"no budget has the id {budget_id!r}; see: ai-cost-calc budgets list")
     if not removed:
         raise typer.Exit(1)
 
@@ -117,7 +121,7 @@ def _status_table(found: list[BudgetStatus]) -> object:
         used = "blocked" if row.used is None else f"{bar(row.used, 12)} {row.used:.0%}"
         resets = f"{row.resets_at:%Y-%m-%d %H:%M} UTC" if row.resets_at else "never"
         made.add_row(
-            row.id, row.scope, _amount(row.spent, row.unit), _amount(row.held, row.unit), _amount(row.limit, row.unit),
+            named(row.id), named(row.scope), *(_amount(value, row.unit) for value in (row.spent, row.held, row.limit)),
             used, resets, style="red" if row.exceeded else None,
         )  # fmt: skip
     return made

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from ai_cost_calc import Usage
 from ai_cost_calc.cli.options import JsonOption, LedgerOption, books
-from ai_cost_calc.cli.output import console, errors, money, show_json, table, whole
+from ai_cost_calc.cli.output import console, errors, money, show_json, table
 
 
 def cost(
@@ -40,12 +41,12 @@ def cost(
             "items": [{"name": item.name, "count": item.count, "usd": item.usd} for item in priced.items],
         })  # fmt: skip
     elif priced.total is None:
-        errors.print(f"unknown price: {priced.reason}", markup=False)
+        errors.print(f"unknown price: {priced.reason}")
     else:
         made = table(f"{priced.provider}/{priced.model}", [("", False), ("Count", True), ("USD", True)])
         for item in priced.items:
-            made.add_row(item.name.replace("_", " "), whole(int(item.count)), f"{item.usd:f}")
+            made.add_row(item.name.replace("_", " "), f"{item.count:,}", f"{item.usd:f}")
         console.print(made)
-        console.print(f"[bold]{money(priced.total)}[/bold]  (prices {priced.price_version})")
+        console.print(Text(money(priced.total), "bold"), f" (prices {priced.price_version})")
     if priced.total is None:
         raise typer.Exit(1)

@@ -88,7 +88,7 @@ def _clients(calc: AiCostCalc, simulator: ProviderSimulator) -> _Clients:
         from anthropic import Anthropic
         from openai import OpenAI
     except ModuleNotFoundError as exc:
-        errors.print(f"the demo needs the {exc.name} SDK: pip install 'ai-cost-calc[demo]'", markup=False)
+        errors.print(f"the demo needs the {exc.name} SDK: pip install 'ai-cost-calc[demo]'")
         raise typer.Exit(1) from exc
     return _Clients(
         openai=calc.wrap(OpenAI(base_url=simulator.openai_base_url, api_key="not-needed")),
@@ -155,5 +155,5 @@ def _show_refusal(progress: _Progress, simulator: ProviderSimulator) -> None:
         f"{progress.made} calls planned, {sent} requests sent, {len(progress.refusals)} stopped before they left."
     )
     if progress.refusals:
-        console.print(f"First refusal: {progress.refusals[0]}", markup=False, style="red")
+        console.print(f"First refusal: {progress.refusals[0]}", style="red")
     console.print()

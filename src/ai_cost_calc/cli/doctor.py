@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
 from ai_cost_calc.cli.options import JsonOption, LedgerOption
 from ai_cost_calc.cli.output import console, show_json
@@ -24,7 +26,7 @@ from ai_cost_calc.ports.ledgers import Ledger, SpendQuery
 from ai_cost_calc.prices import load_price_book
 
 State = Literal["ok", "warn", "fail"]
-_MARKS: Final = {"ok": "[green]ok  [/green]", "warn": "[yellow]warn[/yellow]", "fail": "[red]fail[/red]"}
+_STYLES: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
 _SDKS: Final = {"openai": (2, 3), "anthropic": (2,)}
 _MONTH_SECONDS: Final = 30 * 86_400
 _MANY_WAIT: Final = 10_000
@@ -47,13 +49,20 @@ def doctor(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         show_json([asdict(check) for check in checks])
     else:
-        for check in checks:
-            console.print(f"{_MARKS[check.state]}  [bold]{check.name}[/bold]  ", end="")
-            console.print(check.found, markup=False)
-            if check.fix:
-                console.print(f"      {check.fix}", markup=False)
+        console.print(_sheet(checks))
     if any(check.state == "fail" for check in checks):
         raise typer.Exit(1)
+
+
+def _sheet(checks: list[Check]) -> Table:
+    sheet = Table.grid(padding=(0, 2))
+    sheet.add_column()
+    sheet.add_column(style="bold", no_wrap=True)
+    sheet.add_column(overflow="fold")
+    for check in checks:
+        found = f"{check.found}\n{check.fix}" if check.fix else check.found
+        sheet.add_row(Text(check.state, _STYLES[check.state]), check.name, found)
+    return sheet
 
 
 def _checks(config: Config) -> Iterator[Check]:

@@ -18,8 +18,9 @@ _CENT: Final = Decimal("0.01")
 _SIGNIFICANT: Final = 4
 _LEAST_WIDTH: Final = 5
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+console = Console(highlight=False, markup=False, emoji=False)
+"""What is shown holds names that customers chose: it is text, never markup."""
+errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def money(amount: Decimal | None) -> str:
@@ -41,6 +42,13 @@ def percent(value: Decimal | None) -> str:
 def whole(value: int) -> str:
     """A count with thousands separators."""
     return f"{value:,}"
+
+
+def named(value: str | None) -> str:
+    """A label for people: what a terminal would act on is written out, and there may be none."""
+    if not value:
+        return "(none)"
+    return value if value.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value)
 
 
 def bar(share: float, width: int = 20) -> str:

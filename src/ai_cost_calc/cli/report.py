@@ -6,10 +6,11 @@ from decimal import Decimal
 from typing import Annotated, Final
 
 import typer
+from rich.text import Text
 
 from ai_cost_calc import AiCostCalc
 from ai_cost_calc.cli.options import JsonOption, LedgerOption, SinceOption, TimezoneOption, books
-from ai_cost_calc.cli.output import bar, console, money, percent, show_json, sparkline, table, whole
+from ai_cost_calc.cli.output import bar, console, money, named, percent, show_json, sparkline, table, whole
 from ai_cost_calc.client.reports import Report, ReportRow
 
 FIGURES: Final = (("Cost", True), ("Revenue", True), ("Margin", True), ("Margin %", True), ("Calls", True))
@@ -59,7 +60,7 @@ def margin_table(found: Report, title: str | None) -> object:
     columns += list(TOKENS) if console.width >= ROOMY else []
     made = table(title, columns + ([("Unpriced", True)] if has_unpriced else []))
     for row in found:
-        made.add_row(*(value or "(none)" for value in row.group.values()), *_figures(row, unpriced=has_unpriced))
+        made.add_row(*map(named, row.group.values()), *_figures(row, unpriced=has_unpriced))
     if found.by:
         blanks = [""] * (len(found.by) - 1)
         made.add_section()
@@ -67,12 +68,11 @@ def margin_table(found: Report, title: str | None) -> object:
     return made
 
 
-def _figures(row: ReportRow, *, unpriced: bool) -> list[str]:
-    style = "[red]loss {}[/red]" if row.margin < 0 else "{}"
-    figures = [
+def _figures(row: ReportRow, *, unpriced: bool) -> list[str | Text]:
+    figures: list[str | Text] = [
         money(row.cost),
         money(row.revenue),
-        style.format(money(row.margin)),
+        Text(f"loss {money(row.margin)}", "red") if row.margin < 0 else money(row.margin),
         percent(row.margin_percent),
         whole(row.calls),
     ]
@@ -89,8 +89,9 @@ def _overview(calc: AiCostCalc, since: str, until: str | None, timezone: str) ->
         return
     span = _NAMED.get(since, f"Since {since}")
     console.print(
-        f"[bold]{span}[/bold]   revenue {money(total.revenue)}   AI cost {money(total.cost)}   "
-        f"margin {money(total.margin)} ({percent(total.margin_percent)})   {whole(total.calls)} calls"
+        Text(span, "bold"),
+        f"  revenue {money(total.revenue)}   AI cost {money(total.cost)}   "
+        f"margin {money(total.margin)} ({percent(total.margin_percent)})   {whole(total.calls)} calls",
     )
     days = sorted(calc.report("day", since=since, until=until, timezone=timezone), key=lambda row: row.day or "")
     if len(days) > 1:
@@ -109,7 +110,7 @@ def _top(title: str, found: Report) -> None:
     whole_cost = found.total.cost or Decimal(1)
     rows = [row for row in found if row.calls or earning]
     for row in rows[:_TOP]:
-        name = next(iter(row.group.values())) or "(none)"
+        name = named(next(iter(row.group.values())))
         cells = [name, money(row.cost), bar(float(row.cost / whole_cost)), whole(row.calls)]
         made.add_row(*cells, *([money(row.margin)] if earning else []))
     console.print(made)
@@ -127,7 +128,5 @@ def _say_unpriced(total: ReportRow) -> None:
 
 
 def _say_empty(since: str | None) -> None:
-    console.print(
-        f"Nothing recorded since {since or 'the beginning'}. Wrap a client with calc.wrap(...), "
-        "or try: ai-cost-calc demo"
-    )
+    when = _NAMED[since].lower() if since in _NAMED else f"since {since or 'the beginning'}"
+    console.print(f"Nothing recorded {when}. Wrap a client with calc.wrap(...), or try: ai-cost-calc demo")

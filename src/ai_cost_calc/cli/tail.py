@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from ai_cost_calc.cli.options import JsonOption, LedgerOption
-from ai_cost_calc.cli.output import console, money
+from ai_cost_calc.cli.output import console, money, named
 from ai_cost_calc.config import Config
 from ai_cost_calc.core.event import MICROS, UsageEvent
 from ai_cost_calc.core.money import usd
@@ -62,7 +62,7 @@ def _show(events: Iterable[UsageEvent], *, as_json: bool) -> None:
         if as_json:
             typer.echo(json.dumps(_plain(event), default=str))
         else:
-            console.print(_line(event), markup=False, soft_wrap=True)
+            console.print(_line(event), soft_wrap=True)
 
 
 def _line(event: UsageEvent) -> str:
@@ -70,8 +70,9 @@ def _line(event: UsageEvent) -> str:
     cost = money(None if event.cost_nanos is None else usd(event.cost_nanos))
     marks = [mark for mark, is_set in (("estimated", event.estimated), (event.status, event.status != "ok")) if is_set]
     tokens = f"{event.usage.input_tokens:>7,} in {event.usage.output_tokens:>6,} out"
-    who = f"{event.customer_id or '(none)'} / {event.feature or '(none)'}"
-    return f"{when:%H:%M:%S}  {cost:>10}  {tokens}  {event.provider}/{event.model}  {who}  {' '.join(marks)}".rstrip()
+    model = f"{named(event.provider)}/{named(event.model)}"
+    who = f"{named(event.customer_id)} / {named(event.feature)}"
+    return f"{when:%H:%M:%S}  {cost:>10}  {tokens}  {model}  {who}  {' '.join(marks)}".rstrip()
 
 
 def _plain(event: UsageEvent) -> dict[str, Any]:

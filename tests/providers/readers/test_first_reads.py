@@ -43,6 +43,8 @@ assert all(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 for child in 
 """
 RUNS: Final = 8
 """Without the lock around msgspec's first look at a type, more than half of all runs crash."""
+QUIETLY: Final = ("-W", "ignore::DeprecationWarning")
+"""Python 3.12 warns of forks beside threads, which is what this is about."""
 
 
 @pytest.mark.parametrize("children", [0, 3], ids=["threads", "threads and forks"])
@@ -50,7 +52,10 @@ def test_first_reads_may_come_all_at_once(children: int) -> None:
     """Whoever reads first, and whenever the process forks: every thread and every child reads what is there."""
     for _ in range(RUNS):
         done = subprocess.run(
-            [sys.executable, "-X", "faulthandler", "-c", PROGRAM, str(children)], capture_output=True, text=True,
-            check=False, timeout=60,
-        )  # fmt: skip
+            [sys.executable, *QUIETLY, "-X", "faulthandler", "-c", PROGRAM, str(children)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
         assert (done.returncode, done.stderr) == (0, "")
