@@ -252,7 +252,8 @@ class TestProcesses:
         for _ in range(acknowledged):
             process.stdout.readline()
         process.send_signal(signal.SIGKILL)
-        said = acknowledged + len(process.communicate(timeout=60)[0].splitlines())
+        said = acknowledged + len(process.stdout.read().splitlines())  # `communicate` would pass over what is buffered
+        process.communicate(timeout=60)
         assert process.returncode == -signal.SIGKILL
         ledger = SqliteLedger(path)
         kept = assert_books_agree(ledger)
