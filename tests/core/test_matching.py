@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ai_cost_calc.core.matching import Clause, with_dashed_date, without_version
+from ai_cost_calc.core.matching import Clause, plain, with_dashed_date
 
 MODEL = Clause(
     "or",
@@ -67,4 +67,4 @@ def test_compact_dates_are_dashed_where_they_are_dates(name: str, dashed: str) -
 )
 def test_versions_are_no_part_of_the_family(name: str) -> None:
     """Dates, versions and what a path puts before a name do not make another model of it."""
-    assert without_version(name) == "nova"
+    assert plain(name) == "nova"

@@ -19,11 +19,12 @@ NOT_IN_RESPONSES = {
 """Asked of Perplexity in a request; routed by OpenRouter, which states the cost; standard rates by another name."""
 
 
-@pytest.mark.parametrize("tier", [None, "", "default", "standard", "auto", "on_demand", "provisioned", "unheard-of"])
-@pytest.mark.parametrize("speed", [None, "standard", "optimized"])
-def test_standard_service_needs_no_context(tier: str | None, speed: str | None) -> None:
-    """Tiers without rates of their own are standard."""
-    assert price_context(Reading(service_tier=tier, speed=speed)) is None
+@pytest.mark.parametrize("tier", [None, "", "default", "standard", "auto", "on_demand", "On_Demand"])
+@pytest.mark.parametrize("speed", [None, "", "standard"])
+@pytest.mark.parametrize("region", [None, "", "global"])
+def test_standard_service_needs_no_context(tier: str | None, speed: str | None, region: str | None) -> None:
+    """What costs nothing extra anywhere is not worth a word."""
+    assert price_context(Reading(service_tier=tier, speed=speed, region=region)) is None
 
 
 @pytest.mark.parametrize(
@@ -33,12 +34,17 @@ def test_standard_service_needs_no_context(tier: str | None, speed: str | None) 
         (Reading(service_tier="PRIORITY"), {"service_tier": "priority"}),
         (Reading(service_tier="fast"), {"service_tier": "fast"}),
         (Reading(service_tier="batch"), {"processing": "batch"}),
+        (Reading(service_tier="scale"), {"service_tier": "scale"}),
+        (Reading(service_tier="provisioned"), {"service_tier": "provisioned"}),
         (Reading(service_tier="standard", speed="fast"), {"speed": "fast"}),
         (Reading(service_tier="batch", speed="fast"), {"processing": "batch", "speed": "fast"}),
+        (Reading(speed="optimized", region="us-east-1"), {"speed": "optimized", "region": "us-east-1"}),
+        (Reading(region="us"), {"region": "us"}),
+        (Reading(context={"search": "low"}), {"search": "low"}),
     ],
 )
 def test_other_service_is_a_context(reading: Reading, context: dict[str, str]) -> None:
-    """Tier and speed are told in the words of the price data."""
+    """Tier, speed, region and searches are told in the words of the price data; nothing that may matter is left out."""
     assert price_context(reading) == context
 
 
@@ -69,12 +75,14 @@ def test_fast_claude_costs_double(book: PriceBook) -> None:
 
 
 def test_many_unheard_of_contexts_fill_no_memory(book: PriceBook) -> None:
-    """What responses say is not ours to bound, so what is remembered of it is."""
+    """What responses say is not ours to bound, so what is remembered of it is; each call says what it does not know."""
     usage = Usage(input_tokens=1_000)
     costs = {
-        book.price(usage, provider="openai", model="gpt-5", at=1.8e9, context={"service_tier": str(number)}).nanos
+        book.price(usage, provider="openai", model="gpt-5", at=1.8e9, context={"service_tier": str(number)})
         for number in range(1_000)
     }
-    assert costs == {1_250_000}
+    assert {cost.nanos for cost in costs} == {1_250_000}
+    assert len({cost.unpriced for cost in costs}) == 1_000
     timetable = book._entries.get(("openai", "gpt-5")).timetable  # type: ignore[union-attr]
     assert len(timetable._spans) <= 64  # type: ignore[union-attr]
+    assert len(timetable._compiled) <= 64  # type: ignore[union-attr]

@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ai_cost_calc.prices
+from ai_cost_calc import read_usage
+from ai_cost_calc.client.billing import Biller
 from ai_cost_calc.core.price_book import PriceBook
 from ai_cost_calc.core.usage import Usage
 from tests.prices.reference import PROVIDERS, SNAPSHOT, found_by_genai, genai_nanos, models
@@ -40,6 +42,161 @@ def test_context_of_models_served_for_others(book: PriceBook, context: dict[str,
     cost = book.price(usage, provider="azure", model="gpt-5", at=AT, context=context)
     assert cost.nanos == 2_250_000 * factor
     assert cost.provider == "openai"
+
+
+def both(
+    book: PriceBook, name: str, usage: Usage, at: float = AT, context: dict[str, str] | None = None
+) -> tuple[Decimal | None, Decimal, tuple[str, ...]]:
+    """What a call to `provider model` costs here and at genai-prices, and what of it has no price here."""
+    provider, model = name.split()
+    cost = book.price(usage, provider=provider, model=model, at=at, context=context)
+    seller, info = SNAPSHOT.find_provider_model(model, None, provider, None)
+    return cost.total, Decimal(genai_nanos(info, seller, usage, at, context)).scaleb(-9), cost.unpriced
+
+
+@pytest.mark.parametrize(
+    ("name", "context", "factor"),
+    [
+        ("groq llama-3.3-70b-versatile", {"processing": "batch"}, "0.5"),
+        ("aws amazon.nova-pro-v1:0", {"service_tier": "priority"}, "1.75"),
+        ("anthropic claude-opus-4-8", {"region": "us"}, "1.1"),
+        ("together meta-llama/Llama-3.3-70B-Instruct-Turbo", {"region": "ca"}, "1.25"),
+    ],
+)
+def test_contexts_without_rates(book: PriceBook, name: str, context: dict[str, str], factor: str) -> None:
+    """A documented multiplier applies where genai-prices takes standard rates."""
+    here, there, unpriced = both(book, name, Usage(input_tokens=1_000, output_tokens=100), context=context)
+    assert (here, unpriced) == (there * Decimal(factor), ())
+
+
+def test_contexts_before_their_first_rates(book: PriceBook) -> None:
+    """A batch of Claude Haiku 4.5 in August 2026 costs half here, all of it there; since 14 October half in both."""
+    batch = {"processing": "batch"}
+    usage = Usage(input_tokens=1_000, output_tokens=100)  # $1 and $5 a million: $0.0015
+    august, november = datetime(2026, 8, 19, tzinfo=UTC).timestamp(), AT
+    assert both(book, "anthropic claude-haiku-4-5", usage, august, batch) == (Decimal("0.00075"), Decimal("0.0015"), ())
+    assert both(book, "anthropic claude-haiku-4-5", usage, november, batch)[:2] == (Decimal("0.00075"),) * 2
+    march = datetime(2026, 3, 31, tzinfo=UTC).timestamp()
+    priority = both(book, "openai gpt-5", usage, march, {"service_tier": "priority"})
+    assert priority == (Decimal("0.00225"), Decimal("0.00225"), ("service_tier:priority",))
+
+
+@pytest.mark.parametrize(
+    ("name", "context"),
+    [
+        ("openai gpt-5", {"service_tier": "scale"}),
+        ("anthropic claude-opus-4-8", {"service_tier": "priority"}),
+        ("aws amazon.nova-pro-v1:0", {"region": "eu-central-1"}),
+    ],
+)
+def test_contexts_that_nobody_told_the_price_of(book: PriceBook, name: str, context: dict[str, str]) -> None:
+    """The same amount in both, and here the word that it may be another."""
+    here, there, unpriced = both(book, name, Usage(input_tokens=1_000, output_tokens=100), context=context)
+    assert (here, unpriced) == (there, tuple(f"{key}:{value}" for key, value in context.items()))
+
+
+@pytest.mark.parametrize(
+    ("name", "usage", "context", "amounts"),
+    [
+        ("x-ai grok-4.3", Usage(web_searches=2), None, ("0.01", "0")),
+        ("google claude-sonnet-4-5", Usage(web_searches=1), None, ("0.01", "0")),
+        ("openai gpt-5.3-codex", Usage(web_searches=1), None, ("0.01", "0")),
+        ("perplexity sonar", Usage(), {"search": "low"}, ("0.005", "0.012")),
+    ],
+)
+def test_fees_for_tools(
+    book: PriceBook, name: str, usage: Usage, context: dict[str, str] | None, amounts: tuple[str, str]
+) -> None:
+    """The seller's fee where genai-prices has none, and Perplexity's by the size of its search."""
+    assert both(book, name, usage, context=context) == (*map(Decimal, amounts), ())
+
+
+def test_a_reranker_is_known_by_its_fee(book: PriceBook) -> None:
+    """Cohere's rerankers are no models of genai-prices; $2 for a thousand searches are all that they cost."""
+    assert found_by_genai("cohere", "rerank-v3.5") is None
+    cost = book.price(Usage(rerank_searches=1), provider="cohere", model="rerank-v3.5", at=AT)
+    assert (cost.total, cost.match) == (Decimal("0.002"), "exact")
+
+
+def test_search_tools_of_an_older_kind(book: PriceBook) -> None:
+    """Two searches of GPT-4.1: 5 cents with the preview tool, 2 cents with the other; genai-prices says 2 for both."""
+    body = {
+        "id": "resp_1", "object": "response", "model": "gpt-4.1-2025-04-14", "tools": [{"type": "web_search_preview"}],
+        "output": [{"type": "web_search_call", "status": "completed", "action": {"type": "search"}}] * 2,
+        "usage": {"input_tokens": 0, "output_tokens": 0},
+    }  # fmt: skip
+    readings = [
+        read_usage(body | {"tools": [{"type": kind}]}, provider="openai", api="responses")
+        for kind in ("web_search_preview", "web_search")
+    ]
+    costs = [
+        both(book, f"openai {reading.model}", reading.usage or Usage(), context=dict(reading.context))
+        for reading in readings
+    ]
+    assert costs == [(Decimal("0.05"), Decimal("0.02"), ()), (Decimal("0.02"), Decimal("0.02"), ())]
+
+
+@pytest.mark.parametrize(
+    ("model", "dollars"), [("gemini-2.5-flash", "0.0353"), ("gemini-3.5-flash", None)]
+)  # 1,000 tokens in at 0.30 a million; a grounded answer, or three queries, at $35 or $14 a thousand
+def test_google_searches_come_on_top(biller: Biller, model: str, dollars: str | None) -> None:
+    """An answer that searched three times costs one search up to Gemini 2.5 and three from Gemini 3 on."""
+    body = {
+        "modelVersion": model,
+        "candidates": [{"groundingMetadata": {"webSearchQueries": ["a", "b", "c"]}}],
+        "usageMetadata": {"promptTokenCount": 1_000, "candidatesTokenCount": 0, "totalTokenCount": 1_000},
+    }
+    cost = biller.price(read_usage(body, provider="google", api="generate_content"), AT)
+    plain = biller.price(read_usage(body | {"candidates": []}, provider="google", api="generate_content"), AT)
+    assert cost.total is not None
+    assert plain.total is not None
+    assert cost.total - plain.total == Decimal("0.035" if dollars else "0.042")
+    assert dollars is None or cost.total == Decimal(dollars)
+    theirs = PROVIDERS["google"].extract_usage(body, api_flavor="default")[1]
+    assert theirs.input_tokens == 1_000
+    assert not theirs.web_searches
+
+
+def test_hidden_work_comes_on_top(biller: Biller) -> None:
+    """Claude Opus 4.8 at 5 and 25: $0.0075 for 1,000 in and 100 out, $0.055 for compacting 10,000 in to 200 out."""
+    usage = {
+        "input_tokens": 1_000, "output_tokens": 100, "iterations": [
+            {"type": "compaction", "input_tokens": 10_000, "output_tokens": 200},
+            {"type": "message", "input_tokens": 1_000, "output_tokens": 100},
+        ],
+    }  # fmt: skip
+    body = {"id": "msg_1", "type": "message", "model": "claude-opus-4-8", "usage": usage}
+    cost = biller.price(read_usage(body, provider="anthropic", api="messages"), AT)
+    assert cost.total == Decimal("0.0625")
+    assert [each.total for each in cost.also] == [Decimal("0.055")]
+    theirs = PROVIDERS["anthropic"].extract_usage(body, api_flavor="default")[1]
+    assert (theirs.input_tokens, theirs.output_tokens) == (1_000, 100)
+
+
+def test_costs_that_providers_state(biller: Biller) -> None:
+    """OpenRouter says half a cent for what the rates of genai-prices make $0.0035: that is the cost, ours beside it."""
+    usage = {"prompt_tokens": 1_000, "completion_tokens": 100, "cost": 0.005}
+    body = {"id": "1", "object": "chat.completion", "model": "openai/gpt-4o", "choices": [], "usage": usage}
+    cost = biller.price(read_usage(body, provider="openrouter", api="chat"), AT)
+    assert (cost.total, cost.computed_nanos, cost.difference) == (Decimal("0.005"), 3_500_000, Decimal("0.0015"))
+    assert sum(item.usd for item in cost.items) == Decimal("0.0035")
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("openai", "ft:gpt-4-0613:acme::abc"),
+        ("aws", "arn:aws:bedrock:us-east-1:1:custom-model/amazon.nova-pro-v1:0/abc"),
+    ],
+)
+def test_tuned_models_are_not_their_base(book: PriceBook, provider: str, model: str) -> None:
+    """genai-prices has the base model's price for both; here they have none, with the reason."""
+    assert found_by_genai(provider, model) in {("openai", "gpt-4"), ("aws", "amazon.nova-pro-v1:0")}
+    cost = book.price(Usage(input_tokens=1), provider=provider, model=model, at=AT)
+    assert cost.nanos is None
+    assert "fine-tuned or customized" in str(cost.reason)
+    tuned = book.price(Usage(input_tokens=1_000), provider="openai", model="ft:gpt-4o-2024-08-06:org::id", at=AT)
+    assert (tuned.model, tuned.total) == ("ft:gpt-4o", Decimal("0.00375"))  # 3.75 a million; the base costs 2.50
 
 
 @pytest.mark.parametrize(
@@ -71,7 +228,7 @@ def test_unknown_models_cost_none(book: PriceBook, provider: str | None, model: 
     [
         ("text-embedding-3-small", Usage(input_tokens=10, output_tokens=3), ("output_tokens",)),
         ("gpt-4o", Usage(input_tokens=10, audio_seconds=3, code_executions=1), ("code_executions", "audio_seconds")),
-        ("gpt-4-turbo", Usage(input_tokens=10, web_searches=2), ("web_searches",)),
+        ("gpt-4-turbo", Usage(input_tokens=10, rerank_searches=2), ("rerank_searches",)),
     ],
 )
 def test_unpriced_counts_are_named(book: PriceBook, model: str, usage: Usage, unpriced: tuple[str, ...]) -> None:
@@ -108,12 +265,15 @@ def test_no_overlap_makes_a_cost_negative(book: PriceBook, counts: dict[str, int
 
 def test_names_written_in_other_ways(book: PriceBook) -> None:
     """A slug and a dotted version are found here and not there, and the cost says that the name was another one."""
-    for provider, name in ((None, "openai/gpt-4o"), ("google", "models/gemini-2.5-flash"), ("openai", "gpt-5-6-sol")):
+    for provider, name in (
+        (None, "openai/gpt-4o"),
+        (None, "openai:gpt-4o"),
+        ("google", "models/gemini-2.5-flash"),
+    ):
+        assert found_by_genai(provider, name) is None
         cost = book.price(Usage(input_tokens=1), provider=provider, model=name, at=AT)
         assert cost.nanos is not None
         assert cost.match == "alias"
-    assert found_by_genai(None, "openai/gpt-4o") is None
-    assert found_by_genai("google", "models/gemini-2.5-flash") is None
 
 
 def test_rounding(book: PriceBook) -> None:

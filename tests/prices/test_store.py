@@ -14,6 +14,7 @@ from ai_cost_calc.core.price_book import PriceBook
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.prices import load_price_book
 from ai_cost_calc.prices.source import installed
+from ai_cost_calc.prices.terms import TERMS
 
 LOAD = """
 import json, sys
@@ -48,7 +49,7 @@ def test_a_second_process_imports_no_genai_prices(tmp_path: Path) -> None:
     assert first["heavy"] == ["genai_prices", "httpx2", "pydantic"]
     assert second["heavy"] == []
     assert first["nanos"] == second["nanos"] == 3_500_000
-    assert first["version"] == second["version"] == str(installed())
+    assert first["version"] == second["version"] == f"{installed()}.{TERMS.edition}"
 
 
 def test_processes_that_start_together_share_one_file(tmp_path: Path) -> None:
@@ -133,9 +134,9 @@ def test_without_a_folder_the_users_cache_is_used(tmp_path: Path) -> None:
 
 
 def test_the_version_names_release_and_data(book: PriceBook) -> None:
-    """A record's price version says which release of genai-prices and which bytes its cost was computed from."""
+    """A record's price version says which release of genai-prices, which bytes and which terms its cost comes from."""
     data = installed()
-    assert book.version == f"genai-prices-{data.release}+{data.digest[:12]}"
+    assert book.version == f"genai-prices-{data.release}+{data.digest[:12]}.{TERMS.edition}"
     assert len(data.digest) == 64
     assert book.price(Usage(), provider="openai", model="gpt-4o", at=1.8e9).price_version == book.version
 

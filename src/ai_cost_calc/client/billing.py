@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -66,11 +66,26 @@ class Biller:
 
     def price(self, reading: Reading, at: float) -> Cost:
         """What a reading costs, with everything that was billed on top of it."""
+        (_, cost), *others = self._costs(reading, at)
+        return cost.plus(tuple(other for _, other in others)) if others else cost
+
+    def _costs(self, reading: Reading, at: float, asked_for: str | None = None) -> Iterator[tuple[Reading, Cost]]:
+        """What a reading and each thing billed on top of it cost.
+
+        A cost that the provider states wins over ours, which is kept beside it. It is the cost of the whole response:
+        what was billed on top is in it already.
+        """
         cost = self._price(reading, at)
-        return cost.plus(tuple(self._price(part, at) for part in reading.also)) if reading.also else cost
+        if cost.model is None and asked_for is not None:
+            cost = self._price(msgspec.structs.replace(reading, model=asked_for), at)
+        stated = reading.provider_cost_usd if reading.usage is not None else None
+        yield reading, cost if stated is None else _as_stated(cost, round(stated * NANOS_PER_USD))
+        for part in reading.also:
+            cost = self._price(part, at)
+            yield part, cost if stated is None else _as_stated(cost, 0)
 
     def _price(self, reading: Reading, at: float) -> Cost:
-        """What one reading costs alone; a cost that the provider states wins over ours, which is kept beside it."""
+        """What one reading costs alone, by our own figures."""
         book = self._book()
         cost = book.price(
             reading.usage or NO_USAGE, provider=reading.provider, model=reading.model, at=at,
@@ -78,7 +93,7 @@ class Biller:
         )  # fmt: skip
         if reading.usage is None:
             return Cost(nanos=None, price_version=cost.price_version, reason="the response carries no usage")
-        return cost if reading.provider_cost_usd is None else _as_stated(cost, reading)
+        return cost
 
     def events(
         self, readings: Sequence[Reading], attribution: Attribution, *, at: float, status: Status = "ok",
@@ -92,11 +107,8 @@ class Biller:
         """
         events = []
         for reading, token in zip(readings, tokens, strict=True):
-            for index, part in enumerate((reading, *reading.also)):
+            for index, (part, cost) in enumerate(self._costs(reading, at, asked_for)):
                 own = f"{token}/{index}" if token and index else token
-                cost = self._price(part, at)
-                if cost.model is None and asked_for is not None and not index:
-                    cost = self._price(msgspec.structs.replace(part, model=asked_for), at)
                 events.append(self._event(part, cost, attribution, at, status=status, latency_ms=latency_ms, token=own))
         return events
 
@@ -106,6 +118,8 @@ class Biller:
     ) -> UsageEvent:  # fmt: skip
         if cost.nanos is None or cost.unpriced:
             self._counters.unpriced["/".join(name for name in (reading.provider, reading.model) if name)] += 1
+        if cost.nanos is not None and cost.computed_nanos is not None:
+            self._counters.stated[reading.provider or ""] += cost.nanos - cost.computed_nanos
         return UsageEvent(
             id=self._ids(at),
             at=int(at * MICROS),
@@ -134,13 +148,8 @@ class Biller:
         )
 
 
-def _as_stated(cost: Cost, reading: Reading) -> Cost:
-    stated = reading.provider_cost_usd
-    nanos = None if stated is None else round(stated * NANOS_PER_USD)
-    return Cost(
-        nanos=nanos, price_version=cost.price_version, provider=cost.provider, model=cost.model, match=cost.match,
-        computed_nanos=cost.nanos,
-    )  # fmt: skip
+def _as_stated(cost: Cost, nanos: int) -> Cost:
+    return msgspec.structs.replace(cost, nanos=nanos, computed_nanos=cost.nanos, unpriced=(), reason=None)
 
 
 class Spend(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ from ai_cost_calc.config import Config, Durability
 from ai_cost_calc.context import AttributionScope
 from ai_cost_calc.core.attribution import attribution
 from ai_cost_calc.core.budget import Budget
+from ai_cost_calc.core.money import usd
 from ai_cost_calc.errors import ConfigError
 from ai_cost_calc.ports.ledgers import Ledger
 from ai_cost_calc.providers import provider_for, reading_of, settle_dropped
@@ -44,6 +45,8 @@ class AiCostCalc(Costs, OfficialSurface):
         budgets: budgets to hold.
         budget_store: where their running state is kept; this process's memory by default.
         fallback_price: US dollars per million tokens that a model without a price counts as when a budget decides.
+        model_map: names of your own and the models they stand for, such as `{"my-deployment": "openai/gpt-4o"}`: Azure
+            deployments, Bedrock application inference profiles, tuned models.
         data_dir: folder for journals and compiled prices.
         durability: `process` (default) survives a killed process, `disk` a crashed machine, `none` neither.
         organization: whose books these are.
@@ -65,6 +68,7 @@ class AiCostCalc(Costs, OfficialSurface):
         budgets: Iterable[Budget] = (),
         budget_store: str | None = None,
         fallback_price: Decimal | int | str | None = None,
+        model_map: Mapping[str, str] | None = None,
         flush_interval: float = 5.0,
         max_retries: int = 3,
         default_event_type: str = "ai_request",
@@ -97,7 +101,7 @@ class AiCostCalc(Costs, OfficialSurface):
         self._clock = clock
         self._counters = Counters(_reporter(on_error))
         self._books = Books(self.config, given)
-        self._prices = Prices(self.config, self._counters)
+        self._prices = Prices(self.config, self._counters, _names(model_map))
         self._prices.warm_up()
         self._delivery = Delivery(
             self._books.open,
@@ -247,6 +251,7 @@ class AiCostCalc(Costs, OfficialSurface):
             blocked=self._counters.blocked,
             warned=dict(self._counters.warned),
             unpriced=dict(self._counters.unpriced),
+            stated={provider: usd(nanos) for provider, nanos in self._counters.stated.items()},
             reserved_ratio=self._metering.reserved_ratio,
             price_version=self._prices.version,
         )
@@ -273,6 +278,17 @@ class AiCostCalc(Costs, OfficialSurface):
     def __exit__(self, *exc: object) -> None:
         """Shut down."""
         self.shutdown()
+
+
+def _names(model_map: object) -> dict[str, str]:
+    if model_map is None:
+        return {}
+    if not isinstance(model_map, Mapping) or not all(
+        isinstance(text, str) for pair in model_map.items() for text in pair
+    ):
+        msg = f'model_map must say names and models, such as {{"my-deployment": "openai/gpt-4o"}}, not {model_map!r}'
+        raise ConfigError(msg)
+    return dict(model_map)
 
 
 def _reporter(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -103,7 +103,8 @@ class Books:
 class Prices:
     """The price book: loaded on a thread of its own beside the construction, so that no call waits long for it."""
 
-    def __init__(self, config: Config, counters: Counters) -> None:
+    def __init__(self, config: Config, counters: Counters, model_map: Mapping[str, str]) -> None:
+        self._model_map = model_map
         self._folder = config.data_dir / "prices"
         self._counters = counters
         self._lock = held_over_forks(ForkLock(LOADING_SECONDS))
@@ -123,7 +124,7 @@ class Prices:
 
         with self._lock:
             if self._book is None:
-                self._book = load_price_book(self._folder, on_fault=self._counters.fault)
+                self._book = load_price_book(self._folder, on_fault=self._counters.fault, model_map=self._model_map)
             return self._book
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 
 import msgspec
 
@@ -26,7 +27,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
         holds: calls that hold part of a budget at this moment.
         blocked: calls that a budget refused.
         warned: calls that went over a budget that only warns, by budget.
-        unpriced: calls whose cost is unknown, by model.
+        unpriced: calls whose cost is unknown, in whole or in part, by model.
+        stated: where providers stated the cost, what that came to beyond our own figures, in US dollars by provider.
         reserved_ratio: what was reserved over what it came to; healthy between 0.8 and 1.2. `None` before any.
         price_version: the price book in use; `None` before the first use.
     """
@@ -41,6 +43,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     blocked: int = 0
     warned: dict[str, int] = msgspec.field(default_factory=dict)
     unpriced: dict[str, int] = msgspec.field(default_factory=dict)
+    stated: dict[str, Decimal] = msgspec.field(default_factory=dict)
     reserved_ratio: float | None = None
     price_version: str | None = None
 
@@ -52,6 +55,7 @@ class Counters:
         self.faults: Counter[str] = Counter()
         self.warned: Counter[str] = Counter()
         self.unpriced: Counter[str] = Counter()
+        self.stated: Counter[str] = Counter()
         self.blocked = 0
         self._said: dict[str, None] = {}
         self._report = report

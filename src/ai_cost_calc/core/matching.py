@@ -52,6 +52,26 @@ class Clause(msgspec.Struct, frozen=True, array_like=True):
 
 _COMPACT_DATE: Final = re.compile(r"-(20\d{2})(\d{2})(\d{2})(?=-|:|$)")
 _VERSION: Final = re.compile(r"(?:[-@](?:\d{8}|\d{4}-\d{2}-\d{2}|latest|default))?(?:-v\d+)?(?::\d+)?$")
+_GEOGRAPHY: Final = re.compile(r"^(?:us|eu|apac|jp|au|ca|in|us-gov|global|regional)\.(?=[a-z0-9-]+\.)")
+"""What Bedrock puts before a model for a cross-region inference profile (docs.aws.amazon.com, "Supported Regions and
+models for inference profiles"); `regional` is genai-prices' word for all of them but `global`."""
+_CUSTOMIZED: Final = re.compile(
+    r"(?:^|/)ft:|[.:]ft-|(?:^|/)tunedmodels/|(?:^|[:/])(?:custom-model(?:-deployment)?|imported-model|provisioned-model)/"
+)
+"""Names that OpenAI, Mistral (`ft:`), Azure (`.ft-`), Google and Bedrock give to models that were trained further, or
+reserved."""
+
+
+_VARIANT: Final = re.compile(r":(?:exacto|floor|nitro|online|thinking)$", re.IGNORECASE)
+"""What OpenRouter adds to a model to choose how it is served (openrouter.ai/docs, "Model variants", 2026-11)."""
+
+SEARCHING: Final = ":online"
+"""The variant that searches the web for every request, at a price beside the model's."""
+
+
+def without_variant(name: str) -> str:
+    """A model's name without what chooses how it is served: `openai/gpt-4o:nitro` as `openai/gpt-4o`."""
+    return _VARIANT.sub("", name)
 
 
 def with_dashed_date(name: str) -> str:
@@ -66,6 +86,11 @@ def _dashed(found: re.Match[str]) -> str | None:
         return None
 
 
-def without_version(name: str) -> str:
-    """A name without the date or version of its snapshot, and without what an ARN or a path puts before it."""
-    return _VERSION.sub("", name.rpartition("/")[2])
+def plain(name: str) -> str:
+    """A name without date or version, and without what an ARN, a path or an inference profile puts before it."""
+    return _GEOGRAPHY.sub("", _VERSION.sub("", name.rpartition("/")[2]))
+
+
+def is_customized(name: str) -> bool:
+    """Whether a name (in lower case) is that of a fine-tuned, imported or reserved model, priced by itself."""
+    return _CUSTOMIZED.search(name) is not None

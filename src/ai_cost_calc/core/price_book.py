@@ -9,9 +9,17 @@ from typing import Final
 
 import msgspec
 
-from ai_cost_calc.core.matching import Clause, with_dashed_date, without_version
+from ai_cost_calc.core.matching import (
+    SEARCHING,
+    Clause,
+    is_customized,
+    plain,
+    with_dashed_date,
+    without_variant,
+)
 from ai_cost_calc.core.pricing import Cost, Match, ModelPrice
 from ai_cost_calc.core.recent import Recent
+from ai_cost_calc.core.terms import Terms
 from ai_cost_calc.core.timetable import DAY, Context, ModelData, Timetable
 from ai_cost_calc.core.units import Unit
 from ai_cost_calc.core.usage import Usage
@@ -77,12 +85,19 @@ class PricedModel:
 class _Entry:
     """What one name led to."""
 
-    __slots__ = ("found", "reason", "timetable")
+    __slots__ = ("found", "reason", "timetable", "unpriced")
 
-    def __init__(self, found: PricedModel | None, timetable: Timetable | None, reason: str | None = None) -> None:
+    def __init__(
+        self,
+        found: PricedModel | None,
+        timetable: Timetable | None,
+        reason: str | None = None,
+        unpriced: tuple[str, ...] = (),
+    ) -> None:
         self.found = found
         self.timetable = timetable
         self.reason = reason
+        self.unpriced = unpriced
 
 
 class PriceBook:
@@ -91,14 +106,19 @@ class PriceBook:
     Args:
         snapshot: the prices.
         spellings: how names are read.
+        terms: what sellers charge beyond the snapshot; nothing when left out.
     """
 
-    def __init__(self, snapshot: Snapshot, spellings: Spellings = as_it_stands) -> None:
-        self.version = snapshot.version
-        units = {unit.name: unit for unit in snapshot.units}
-        self._units = units
-        self._providers = {provider.id: _Provider(provider, units) for provider in snapshot.providers}
+    def __init__(self, snapshot: Snapshot, spellings: Spellings = as_it_stands, terms: Terms | None = None) -> None:
+        self.version = snapshot.version if terms is None else f"{snapshot.version}.{terms.edition}"
+        self._units = {unit.name: unit for unit in snapshot.units}
+        self._terms = terms
+        more = {} if terms is None else terms.models
+        self._providers = {
+            provider.id: _Provider(provider, self._units, more.get(provider.id, ())) for provider in snapshot.providers
+        }
         self._spellings = spellings
+        self._timetables: dict[tuple[str, str, str], Timetable] = {}
         self._entries: Recent[tuple[str | None, str | None], _Entry] = Recent(NAMES_REMEMBERED)
         self._dearest: Recent[tuple[str, int], Fraction | None] = Recent(NAMES_REMEMBERED)
 
@@ -120,6 +140,8 @@ class PriceBook:
             return Cost(nanos=None, price_version=self.version, reason=entry.reason, usage=usage)
         price = timetable.at(at, context)
         nanos, unpriced = price.priced(usage)
+        if entry.unpriced:
+            unpriced += entry.unpriced
         return Cost(
             nanos=nanos,
             price_version=self.version,
@@ -161,8 +183,8 @@ class PriceBook:
     def models(self) -> Iterator[PricedModel]:
         """Every model of the book."""
         for provider in self._providers.values():
-            for timetable in provider.timetables:
-                yield _described(provider.data.id, timetable.data, "exact")
+            for data in provider.models:
+                yield _described(provider.data.id, data, "exact")
 
     def _enter(self, provider: str | None, model: str | None) -> _Entry:
         entry = self._look_up(provider, model)
@@ -175,22 +197,33 @@ class PriceBook:
         for candidate in self._spellings(provider, model):
             hit = self._match(*candidate)
             if hit is not None:
-                served, timetable, match = hit
-                respelled = match == "exact" and candidate != (provider, model)
-                return _Entry(_described(served, timetable.data, "alias" if respelled else match), timetable)
+                seller, owner, data, match = hit
+                found = _described(owner, data, _less_sure(match, model, candidate[1]))
+                unpriced = ("web_searches",) if model.lower().endswith(SEARCHING) else ()
+                return _Entry(found, self._timetable(seller, owner, data), unpriced=unpriced)
         return _Entry(None, None, self._reason(provider, model))
 
-    def _match(self, provider: str | None, model: str) -> tuple[str, Timetable, Match] | None:
+    def _match(self, provider: str | None, model: str) -> tuple[str, str, ModelData, Match] | None:
+        """Who sells what this name means, whose price it is, its rates, and how sure that is."""
         name = model.lower()
         known = self._family(name) if provider is None else self._provider(provider)
         if known is None:
             return None
         for spelled in dict.fromkeys((name, with_dashed_date(name))):
             for served in self._serving(known):
-                timetable = served.match(spelled)
-                if timetable is not None:
-                    return served.data.id, timetable, _grade(timetable.data, spelled)
+                data = served.match(spelled)
+                if data is not None and is_customized(data.id) >= is_customized(spelled):
+                    return known.data.id, served.data.id, data, _grade(data, spelled)
         return None
+
+    def _timetable(self, seller: str, owner: str, data: ModelData) -> Timetable:
+        """The rates of a model on its seller's terms; one for all the names that lead to it."""
+        key = (seller, owner, data.id)
+        timetable = self._timetables.get(key)
+        if timetable is None:
+            terms = None if self._terms is None else self._terms.of(seller, data.id)
+            timetable = self._timetables.setdefault(key, Timetable(data, self._units, terms))
+        return timetable
 
     def _provider(self, name: str) -> _Provider | None:
         name = name.lower().strip()
@@ -210,31 +243,43 @@ class PriceBook:
                 yield self._providers[other]
 
     def _reason(self, provider: str | None, model: str) -> str:
+        if is_customized(model.lower()):
+            return (
+                f"{self.version} has no rates for {model!r}: it is fine-tuned or customized, and what its base model "
+                "costs may not hold for it"
+            )
         if provider is not None and self._provider(provider) is None:
             return f"{self.version} does not know the provider {provider!r}"
         said, name = next(iter(self._spellings(provider, model)))
         known = self._family(name.lower()) if said is None else self._provider(said)
         if known is None:
             return f"{self.version} does not know {model!r}, nor whose model it is: give a provider"
-        return f"{self.version} knows {known.data.id} but has no price for {model!r}"
+        return (
+            f"{self.version} knows {known.data.id} but has no price for {model!r}; if that is a name of your own, "
+            "say with model_map which model it stands for"
+        )
 
 
 class _Provider:
-    """One provider; its models are decoded when first asked for."""
+    """One provider; its models are decoded when first asked for.
 
-    __slots__ = ("_timetables", "_units", "data")
+    Args:
+        more: models that it has besides those of the snapshot.
+    """
 
-    def __init__(self, data: ProviderData, units: Mapping[str, Unit]) -> None:
+    __slots__ = ("_models", "_more", "_units", "data")
+
+    def __init__(self, data: ProviderData, units: Mapping[str, Unit], more: tuple[ModelData, ...]) -> None:
         self.data = data
         self._units = units
-        self._timetables: tuple[Timetable, ...] | None = None
+        self._more = more
+        self._models: tuple[ModelData, ...] | None = None
 
     @property
-    def timetables(self) -> tuple[Timetable, ...]:
-        if self._timetables is None:
-            models = _MODELS.decode(self.data.models)
-            self._timetables = tuple(Timetable(model, self._units) for model in models)
-        return self._timetables
+    def models(self) -> tuple[ModelData, ...]:
+        if self._models is None:
+            self._models = _MODELS.decode(self.data.models) + self._more
+        return self._models
 
     def is_called(self, name: str) -> bool:
         return self.data.names is not None and self.data.names.matches(name)
@@ -242,14 +287,16 @@ class _Provider:
     def has_family_of(self, model: str) -> bool:
         return self.data.families is not None and self.data.families.matches(model)
 
-    def match(self, model: str) -> Timetable | None:
-        return next((timetable for timetable in self.timetables if timetable.data.match.matches(model)), None)
+    def match(self, name: str) -> ModelData | None:
+        """The model that a name means; its id means it too, although genai-prices' rules do not always say so."""
+        by_rule = next((model for model in self.models if model.match.matches(name)), None)
+        return by_rule or next((model for model in self.models if model.id.lower() == name), None)
 
     def dearest(self, at: float) -> Fraction:
         prices = [
             rate.highest() / self._units[name].per
-            for timetable in self.timetables
-            for price in timetable.data.prices_of_day(at)
+            for model in self.models
+            for price in model.prices_of_day(at)
             for name, rate in price.rates.items()
             if self._units[name].dimensions["family"] == "tokens"
         ]
@@ -267,5 +314,14 @@ def _grade(data: ModelData, name: str) -> Match:
     """How surely a name means this model: its id, a name it is known by (also with a date or a version), its family."""
     if name == data.id.lower():
         return "exact"
-    known = {without_version(text) for text in (data.id.lower(), *data.match.texts())}
-    return "alias" if without_version(name) in known else "prefix"
+    if is_customized(name):
+        return "alias"  # rates of fine-tuned models are given by what their names begin with
+    known = {plain(text) for text in (data.id.lower(), *data.match.texts())}
+    return "alias" if plain(name) in known else "prefix"
+
+
+def _less_sure(match: Match, asked: str, spelled: str) -> Match:
+    """A name that had to be spelled otherwise is another name; without its variant it is only the family's."""
+    if without_variant(asked) != asked and without_variant(spelled) == spelled:
+        return "prefix"
+    return "alias" if match == "exact" and spelled != asked else match

@@ -51,6 +51,10 @@ class Rate:
         reached = [rate for start, rate in self.tiers if input_tokens > start]
         return reached[-1] if reached else self.base
 
+    def times(self, factor: Fraction) -> Rate:
+        """This rate multiplied, in every tier."""
+        return Rate(base=self.base * factor, tiers=tuple((start, rate * factor) for start, rate in self.tiers))
+
 
 _COMMON: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 _SECONDS: Final = "audio_seconds"
@@ -145,6 +149,7 @@ class ModelPrice:
         rates: by name of a count, or `requests`.
         shares: for each of these names, the counts that pay this rate (see `core.units.shares`).
         minimum_seconds: audio shorter than this is billed as this long.
+        unknown: what the context says that these rates do not answer to, as `service_tier:scale`.
     """
 
     __slots__ = (
@@ -156,10 +161,18 @@ class ModelPrice:
         "_unpaid",
         "_unpaid_names",
         "rates",
+        "unknown",
     )
 
-    def __init__(self, rates: Mapping[str, Rate], shares: Mapping[str, Share], minimum_seconds: int = 0) -> None:
+    def __init__(
+        self,
+        rates: Mapping[str, Rate],
+        shares: Mapping[str, Share],
+        minimum_seconds: int = 0,
+        unknown: tuple[str, ...] = (),
+    ) -> None:
         self.rates = rates
+        self.unknown = unknown
         self._shares = shares
         self._minimum_seconds = minimum_seconds
         starts = sorted({start for rate in rates.values() for start, _ in rate.tiers}, reverse=True)
@@ -183,16 +196,16 @@ class ModelPrice:
         return self.priced(usage)[0]
 
     def unpriced(self, usage: Usage) -> tuple[str, ...]:
-        """The counts of this usage that no rate pays for."""
+        """What no rate pays for: counts of this usage, and what the context says that has no rate."""
         return self.priced(usage)[1]
 
     def priced(self, usage: Usage) -> tuple[int, tuple[str, ...]]:
-        """What this usage costs in whole nano-dollars, and its counts that no rate pays for."""
+        """What this usage costs in whole nano-dollars, and what of it no rate pays for."""
         table = self._table_for(usage) if self._tiers else self._base
         beyond = _beyond_tokens(usage)
         seconds = self._billed(usage.audio_seconds) if beyond else 0
         nanos = table.nanos(usage, beyond=beyond, seconds=seconds)
-        return nanos, self._left(usage) if beyond or not self._tokens_priced else ()
+        return nanos, self._left(usage) if beyond or not self._tokens_priced else self.unknown
 
     def _billed(self, seconds: float) -> float:
         return max(seconds, self._minimum_seconds) if seconds else seconds
@@ -200,9 +213,9 @@ class ModelPrice:
     def _left(self, usage: Usage) -> tuple[str, ...]:
         counts = self._unpaid(usage)
         if not any(counts):
-            return ()
+            return self.unknown
         left = [name for name, count in zip(self._unpaid_names, counts, strict=True) if count]
-        return tuple(name for name in left if not (name in _PAID_AS_TOKENS and usage.total_tokens))
+        return (*(name for name in left if not (name in _PAID_AS_TOKENS and usage.total_tokens)), *self.unknown)
 
     def items(self, usage: Usage) -> tuple[CostItem, ...]:
         """The cost line by line: each count at its own rate, parts taken out of their totals."""
@@ -268,7 +281,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         nanos: whole nano-dollars, rounded once; `None` when the price is unknown (never zero for that reason).
-        unpriced: names of counts that no rate pays for.
+        unpriced: what no rate pays for: names of counts, and what was said of the request that no price is known for,
+            such as `service_tier:scale` (the tokens then count at standard rates).
         price_version: the price book that was used.
         provider: whose price it is; for Claude on Azure this is `anthropic`.
         model: id of the model in the price book, `None` when it is unknown.
@@ -293,11 +307,13 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     def plus(self, others: tuple[Cost, ...]) -> Cost:
         """This cost with what was billed on top; unknown as soon as one of them is."""
         parts = [self.nanos, *(other.nanos for other in others)]
+        computed = [self.computed_nanos, *(other.computed_nanos for other in others)]
         unpriced = dict.fromkeys([*self.unpriced, *(name for other in others for name in other.unpriced)])
         reason = next((cost.reason for cost in (self, *others) if cost.nanos is None), None)
         return msgspec.structs.replace(
             self,
             nanos=None if None in parts else sum(nanos or 0 for nanos in parts),
+            computed_nanos=None if None in computed else sum(nanos or 0 for nanos in computed),
             unpriced=tuple(unpriced),
             reason=reason,
             also=others,
@@ -309,7 +325,14 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.nanos is None else usd(self.nanos)
 
     @property
+    def difference(self) -> Decimal | None:
+        """What the provider stated above (or, negative, below) our own figure, in US dollars; `None` without both."""
+        if self.nanos is None or self.computed_nanos is None:
+            return None
+        return usd(self.nanos - self.computed_nanos)
+
+    @property
     def items(self) -> tuple[CostItem, ...]:
-        """The cost line by line, before the one rounding."""
+        """The cost line by line, before the one rounding; our own figure's lines where the provider stated the cost."""
         own = self.price.items(self.usage) if self.price is not None and self.usage is not None else ()
         return own + tuple(item for other in self.also for item in other.items)

@@ -19,6 +19,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rep
         service_tier: the tier that was billed: `default`, `flex`, `priority`, `batch`, …
         speed: `fast` where the provider sells speed.
         region: where it ran, when that changes the price (Anthropic's `inference_geo`, a regional host).
+        context: what else its price depends on, by name: `search` is the size of searches (`low`, `medium`, `high`) or
+            their kind (`preview`, `attachments`) where that has a price of its own.
         response_id: the provider's id of the response; a background job is recorded once per id.
         complete: False when the usage is a lower bound (an aborted stream, a stream without usage).
         estimated: True when counts were estimated by us rather than reported.
@@ -33,6 +35,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rep
     service_tier: str | None = None
     speed: str | None = None
     region: str | None = None
+    context: dict[str, str] = {}
     response_id: str | None = None
     complete: bool = True
     estimated: bool = False

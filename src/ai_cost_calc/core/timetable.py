@@ -12,6 +12,7 @@ import msgspec
 
 from ai_cost_calc.core.matching import Clause
 from ai_cost_calc.core.pricing import ModelPrice, Rate
+from ai_cost_calc.core.terms import Applied, ModelTerms
 from ai_cost_calc.core.units import Unit, shares
 
 DAY: Final = 86_400
@@ -75,7 +76,8 @@ class ModelData(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         match: which names mean it.
         prices: standard rates; the last that applies is in force, the first where none applies.
-        variants: rates for some contexts, replacing standard ones name by name; the first that gives a name wins.
+        variants: rates for some contexts, replacing standard ones name by name; the first that gives a name wins. One
+            without rates says that its context costs nothing extra.
         minimum_seconds: audio shorter than this is billed as this long.
     """
 
@@ -105,31 +107,40 @@ _CONTEXTS: Final = 64
 
 
 class Timetable:
-    """The rates of one model at any time and in any context, compiled when first asked for and then remembered."""
+    """The rates of one model at any time and in any context, compiled when first asked for and then remembered.
 
-    __slots__ = ("_compiled", "_spans", "_units", "data")
+    Args:
+        data: the model.
+        units: what prices are per, by name.
+        terms: what its seller charges beyond `data`; without them a context that `data` has no rates for is ignored.
+    """
 
-    def __init__(self, data: ModelData, units: Mapping[str, Unit]) -> None:
+    __slots__ = ("_compiled", "_spans", "_terms", "_units", "data")
+
+    def __init__(self, data: ModelData, units: Mapping[str, Unit], terms: ModelTerms | None = None) -> None:
         self.data = data
         self._units = units
-        self._compiled: dict[tuple[int, ...], ModelPrice] = {}
+        self._terms = terms
+        self._compiled: dict[tuple[int | Applied, ...], ModelPrice] = {}
         self._spans: dict[tuple[tuple[str, str], ...], _Span] = {}
 
     def at(self, at: float, context: Context | None = None) -> ModelPrice:
-        """The rates in force at this time (unix seconds); a context that the model has no rates for changes nothing."""
-        key = tuple(context.items()) if context and self.data.variants else ()
+        """The rates in force at this time (unix seconds) and in this context."""
+        key = tuple(context.items()) if context else ()
         span = self._spans.get(key)
         if span is not None and span[0] <= at < span[1]:
             return span[2]
         span = self._span(at, dict(key))
         if len(self._spans) >= _CONTEXTS:
             self._spans.clear()
+            self._compiled.clear()
         self._spans[key] = span
         return span[2]
 
     def _span(self, at: float, context: Context) -> _Span:
         data = self.data
         edges = [edge for price in (*data.prices, *data.variants) for edge in price.edges(at)]
+        edges += self._terms.edges() if self._terms is not None else ()
         start = max((edge for edge in edges if edge <= at), default=-inf)
         until = min((edge for edge in edges if edge > at), default=inf)
         return start, until, self._price(at, context)
@@ -142,17 +153,30 @@ class Timetable:
             for number, variant in enumerate(data.variants)
             if variant.applies(at) and context.items() >= variant.context.items()
         ]
-        key = (standard, *variants)
+        applied = self._applied(at, context, variants)
+        key: tuple[int | Applied, ...] = (standard, *variants, applied)
         price = self._compiled.get(key)
         if price is None:
-            price = self._compiled[key] = self._compile(data.prices[standard], [data.variants[i] for i in variants])
+            chosen = [data.variants[number] for number in variants]
+            price = self._compiled[key] = self._compile(data.prices[standard], chosen, applied)
         return price
 
-    def _compile(self, standard: PriceData, variants: list[PriceData]) -> ModelPrice:
-        rates = dict(standard.rates)
+    def _applied(self, at: float, context: Context, variants: list[int]) -> Applied:
+        if self._terms is None:
+            return Applied()
+        priced = {pair for number in variants for pair in self.data.variants[number].context.items()}
+        return self._terms.applied(at, context, priced)
+
+    def _compile(self, standard: PriceData, variants: list[PriceData], applied: Applied) -> ModelPrice:
+        given = dict(standard.rates)
         for variant in reversed(variants):
-            rates |= variant.rates
+            given |= variant.rates
+        rates = {name: rate.rate(self._units[name].per) for name, rate in given.items()}
+        for fee in applied.fees:
+            if fee.context or fee.count not in given:
+                rates[fee.count] = Rate(base=fee.each)
+        for term in applied.multipliers:
+            tokens = [name for name in rates if self._units[name].dimensions["family"] == "tokens"]
+            rates |= {name: rates[name].times(term.times(name)) for name in tokens}
         units = [self._units[name] for name in rates]
-        return ModelPrice(
-            {unit.name: rates[unit.name].rate(unit.per) for unit in units}, shares(units), self.data.minimum_seconds
-        )
+        return ModelPrice(rates, shares(units), self.data.minimum_seconds, applied.unknown)

@@ -49,7 +49,7 @@ def _model(provider: str, model: types.ModelInfo) -> ModelData:
         id=model.id,
         match=_clause(model.match) or Clause("or"),
         prices=tuple(_price(price.prices, price.constraint) for price in standard),
-        variants=tuple(variant for variant in variants if variant.rates),
+        variants=tuple(variants),
         name=model.name,
         context_window=model.context_window,
         minimum_seconds=_MINIMUM_SECONDS.get((provider, model.id), 0),

@@ -7,27 +7,31 @@ from typing import Final
 
 from ai_cost_calc.core.reading import Reading
 
-_TIERS: Final[Mapping[str, Mapping[str, str]]] = {
-    "batch": {"processing": "batch"},
-    "fast": {"service_tier": "fast"},
-    "flex": {"service_tier": "flex"},
-    "priority": {"service_tier": "priority"},
+STANDARD: Final[Mapping[str, frozenset[str]]] = {
+    "service_tier": frozenset({"", "auto", "default", "on_demand", "standard", "unspecified"}),
+    "speed": frozenset({"", "standard"}),
+    "region": frozenset({"", "global"}),
 }
-"""Tiers with rates of their own in genai-prices 0.2.3; all others (`default`, `on_demand`, …) pay standard ones."""
+"""What costs nothing extra anywhere. `auto` is what was asked for, not what was served: it says nothing."""
 
-_FAST: Final[Mapping[str, str]] = {"speed": "fast"}
-_STANDARD: Final[Mapping[str, str]] = {}
+_BATCH: Final = "batch"
 
 
 def price_context(reading: Reading) -> Mapping[str, str] | None:
     """The price context of a response, or `None` where it was served at standard rates.
 
-    A model without rates for a context is priced at its standard rates, as genai-prices does.
+    Nothing that may matter is left out: what no rate is known for comes back in `Cost.unpriced`.
     """
-    tier, speed = reading.service_tier, reading.speed
-    if tier is None and speed is None:
+    tier, speed, region = reading.service_tier, reading.speed, reading.region
+    if tier is None and speed is None and region is None and not reading.context:
         return None
-    found = _STANDARD if tier is None else _TIERS.get(tier.lower(), _STANDARD)
-    if speed is not None and speed.lower() == "fast":
-        return {**found, **_FAST}
-    return found or None
+    said = {"service_tier": tier or "", "speed": speed or "", "region": region or "", **reading.context}
+    context = {
+        name: value
+        for name, value in ((name, value.lower()) for name, value in said.items())
+        if value not in STANDARD.get(name, ())
+    }
+    if context.get("service_tier") == _BATCH:
+        del context["service_tier"]
+        context["processing"] = _BATCH
+    return context or None

@@ -11,7 +11,7 @@ import msgspec
 
 from ai_cost_calc.core.price_book import Snapshot
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raise it whenever the structs of a `Snapshot` or the rules that compile one change: older files are then not read."""
 
 _DIGEST_BYTES: Final = 32

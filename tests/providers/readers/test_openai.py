@@ -118,6 +118,22 @@ def test_only_billed_calls_of_built_in_tools_are_counted() -> None:
     assert counts(read_usage(json.dumps(response(output=output)), provider="openai", api="responses")) == expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "searches", "context"),
+    [
+        ("web_search_preview", 1, {"search": "preview"}),
+        ("web_search_preview_2025_03_11", 1, {"search": "preview"}),
+        ("web_search_preview", 0, {}),
+        ("web_search", 1, {}),
+    ],
+)
+def test_the_preview_of_web_search_has_its_own_price(kind: str, searches: int, context: dict[str, str]) -> None:
+    """The tool's name is told where it was used; a tool that was only offered costs nothing."""
+    search = {"type": "web_search_call", "status": "completed"}
+    body = response(output=[search] * searches, tools=[{"type": "function"}, {"type": kind}])
+    assert read_usage(json.dumps(body), provider="openai", api="responses").context == context
+
+
 def test_what_the_response_says_of_its_tools_goes_first() -> None:
     """`tool_usage` counts billable searches, and image tokens that are billed to the image model."""
     painted = {

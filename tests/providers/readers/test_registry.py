@@ -69,6 +69,29 @@ def test_the_host_tells_who_bills(url: str, provider: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "provider", "region"),
+    [
+        ("https://api.openai.com/v1/chat/completions", "openai", None),
+        ("https://eu.api.openai.com/v1/chat/completions", "openai", "eu"),
+        ("https://api.mistral.ai/v1/chat/completions", "mistral", None),
+        ("https://api.eu.mistral.ai/v1/chat/completions", "mistral", "eu"),
+        ("https://api.together.ai/v1/chat/completions", "together", None),
+        ("https://ca-api.together.ai/v1/chat/completions", "together", "ca"),
+        ("https://api.x.ai/v1/chat/completions", "x-ai", None),
+        ("https://us.api.x.ai/v1/chat/completions", "x-ai", "us"),
+        ("https://aiplatform.googleapis.com/v1/chat/completions", "google", None),
+        ("https://us-east5-aiplatform.googleapis.com/v1/chat/completions", "google", "us-east5"),
+        ("https://aiplatform.eu.rep.googleapis.com/v1/chat/completions", "google", "eu"),
+        ("https://bedrock-mantle.eu-west-1.api.aws/v1/chat/completions", "aws", "eu-west-1"),
+    ],
+)
+def test_the_host_tells_where_it_ran(url: str, provider: str, region: str | None) -> None:
+    """Regional hosts are their vendor's, at a price of their own."""
+    reading = read_usage(json.dumps(chat(PLAIN)), url=url)
+    assert (reading.provider, reading.region) == (provider, region)
+
+
+@pytest.mark.parametrize(
     ("name", "provider"),
     [("xai", "x-ai"), ("Bedrock", "aws"), ("vertex", "google"), ("azure-openai", "azure"), ("acme", "acme")],
 )

@@ -116,6 +116,29 @@ def test_xai_counts_its_tools_itself() -> None:
     assert counts(read_usage(response(output=output), url=url)) == RESPONSE_COUNTS | {"web_searches": 1}
 
 
+@pytest.mark.parametrize("api", ["responses", "grpc_chat"])
+def test_xai_searches_attached_files_at_another_price(api: str) -> None:
+    """They are told apart from searches of collections, on top of the answer; the stated cost is for both."""
+    details = {"file_search_calls": 1, "document_search_calls": 2}
+    named = ["SERVER_SIDE_TOOL_COLLECTIONS_SEARCH", *["SERVER_SIDE_TOOL_ATTACHMENT_SEARCH"] * 2]
+    body = {
+        "responses": response(
+            usage=RESPONSE_USAGE | {"server_side_tool_usage_details": details, "cost_in_usd_ticks": 300_000_000}
+        ),
+        "grpc_chat": {
+            "id": "1",
+            "usage": {"prompt_tokens": 30, "server_side_tools_used": named, "cost_in_usd_ticks": "300000000"},
+        },
+    }[api]
+    reading = read_usage(json.dumps(body), provider="xai", api=api)
+    assert counts(reading)["storage_searches"] == 1
+    assert reading.provider_cost_usd == Decimal("0.03")
+    (attached,) = reading.also
+    assert counts(attached) == {"storage_searches": 2}
+    assert attached.context == {"search": "attachments"}
+    assert attached.provider_cost_usd is None
+
+
 def test_the_grpc_api_of_xai_names_its_tools() -> None:
     """One entry a call; thinking comes on top of the completion here too."""
     used = ["SERVER_SIDE_TOOL_WEB_SEARCH", "SERVER_SIDE_TOOL_X_SEARCH", "SERVER_SIDE_TOOL_WEB_SEARCH", 7]
@@ -163,6 +186,7 @@ def test_perplexity_bills_thoughts_citations_and_searches_on_top() -> None:
         "reasoning_tokens": 100,
         "citation_tokens": 50,
         "num_search_queries": 3,
+        "search_context_size": "low",
         "cost": {"request_cost": 0.005, "total_cost": 0.00502},
     }
     reading = read_usage(json.dumps(chat(usage)), url="https://api.perplexity.ai/chat/completions")
@@ -174,6 +198,7 @@ def test_perplexity_bills_thoughts_citations_and_searches_on_top() -> None:
         "web_searches": 3,
     }
     assert reading.provider_cost_usd == Decimal("0.00502")
+    assert reading.context == {"search": "low"}
 
 
 def test_perplexity_has_its_own_details_of_responses() -> None:

@@ -132,7 +132,15 @@ def _searched(item: OutputItem) -> bool:
 
 def response_reading(wire: Any, source: Source, counts: dict[str, Any] | None, cost: Decimal | None = None) -> Reading:
     """A reading of these counts and of what a response says beside them."""
-    return source.reading(counts, wire.model, wire.id, service_tier=wire.service_tier or None, provider_cost_usd=cost)
+    tier = wire.service_tier or None
+    reading = source.reading(counts, wire.model, wire.id, service_tier=tier, provider_cost_usd=cost)
+    preview = counts is not None and counts.get("web_searches") and _previews(wire.tools)
+    return replace(reading, context={"search": "preview"}) if preview else reading
+
+
+def _previews(tools: list[Tool] | None) -> bool:
+    """Whether the search tool is the preview, which has its own price (`web_search_preview`, also with a date)."""
+    return any((tool.type or "").startswith("web_search_preview") for tool in tools or ())
 
 
 def read_response(wire: Any, source: Source) -> Reading:

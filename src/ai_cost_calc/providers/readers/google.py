@@ -180,7 +180,8 @@ GOOGLE: Final = Vendor(
     aliases=("gemini", "vertex", "vertexai", "vertex-ai", "google-vertex", "google-gla"),
     hosts=(
         r"generativelanguage\.googleapis\.com",
-        r"(?:(?P<region>[\w-]+?)-)?aiplatform(?:\.\w+\.rep)?\.googleapis\.com",
+        r"(?:(?P<region>[\w-]+?)-)?aiplatform\.googleapis\.com",
+        r"aiplatform\.(?P<region>\w+)\.rep\.googleapis\.com",
     ),
     paths=(
         (rf"anthropic/{_MODEL}:(stream)?rawPredict", "messages"),

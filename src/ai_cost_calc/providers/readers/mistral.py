@@ -114,7 +114,7 @@ _FLAVOURS: Final = {**COMPATIBLE, "chat": MISTRAL_CHAT, "completions": MISTRAL_C
 MISTRAL: Final = Vendor(
     name="mistral",
     aliases=("mistralai",),
-    hosts=(r"api\.mistral\.ai", r"codestral\.mistral\.ai"),
+    hosts=(r"api\.(?:(?P<region>eu|us)\.)?mistral\.ai", r"codestral\.mistral\.ai"),
     paths=(
         (r"/(?:fim|agents)/completions$", "chat"),
         (r"/conversations", "conversations"),

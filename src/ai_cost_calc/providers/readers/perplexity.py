@@ -9,6 +9,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.providers.readers._compatible import COMPATIBLE
 from ai_cost_calc.providers.readers._flavour import Flavour, Source, Vendor, usd
@@ -46,6 +48,7 @@ class PerplexityUsage(ChatUsage):
     reasoning_tokens: Count = None
     citation_tokens: Count = None
     num_search_queries: Count = None
+    search_context_size: str | None = None
     cost: PerplexityCost | None = None
 
 
@@ -72,7 +75,8 @@ def read_perplexity(wire: Any, source: Source) -> Reading:
     counts["output_reasoning_tokens"] = counts.get("output_reasoning_tokens", 0) + thoughts
     counts["output_citation_tokens"] = citations
     counts["web_searches"] = usage.num_search_queries or 0
-    return chat_reading(wire, source, counts, usd(usage.cost and usage.cost.total_cost))
+    reading = chat_reading(wire, source, counts, usd(usage.cost and usage.cost.total_cost))
+    return replace(reading, context={"search": usage.search_context_size}) if usage.search_context_size else reading
 
 
 class AgentInputDetails(ResponseInputDetails):

@@ -11,7 +11,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
+from msgspec import structs
+
 from ai_cost_calc.core.reading import Reading
+from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.providers.readers._compatible import COMPATIBLE
 from ai_cost_calc.providers.readers._flavour import Flavour, Source, Vendor, usd
 from ai_cost_calc.providers.readers._openai_shape import CHAT, Chat, ChatChunk, ChatUsage, chat_counts, chat_reading
@@ -101,9 +104,21 @@ def read_xai_response(wire: Any, source: Source) -> Reading:
             "web_searches": tools.web_search_calls or 0,
             "social_searches": tools.x_search_calls or 0,
             "code_executions": tools.code_interpreter_calls or 0,
-            "storage_searches": (tools.file_search_calls or 0) + (tools.document_search_calls or 0),
+            "storage_searches": tools.file_search_calls or 0,
         }
-    return response_reading(wire, source, counts, in_usd(usage.cost_in_usd_ticks))
+    reading = response_reading(wire, source, counts, in_usd(usage.cost_in_usd_ticks))
+    return with_attachments(reading, (tools and tools.document_search_calls) or 0)
+
+
+def with_attachments(reading: Reading, searches: int) -> Reading:
+    """Add a reading for searches of attached files, which cost more than those of collections."""
+    if not searches:
+        return reading
+    extra = structs.replace(
+        reading, usage=Usage(storage_searches=searches), context={"search": "attachments"}, response_id=None,
+        provider_cost_usd=None, anomaly=None,
+    )  # fmt: skip
+    return structs.replace(reading, also=(extra,))
 
 
 class SamplingUsage(Wire):
@@ -130,8 +145,8 @@ _TOOLS: Final = {
     "SERVER_SIDE_TOOL_X_SEARCH": "social_searches",
     "SERVER_SIDE_TOOL_CODE_EXECUTION": "code_executions",
     "SERVER_SIDE_TOOL_COLLECTIONS_SEARCH": "storage_searches",
-    "SERVER_SIDE_TOOL_ATTACHMENT_SEARCH": "storage_searches",
 }
+_ATTACHMENTS: Final = "SERVER_SIDE_TOOL_ATTACHMENT_SEARCH"
 
 
 def read_sampling(wire: Sampling, source: Source) -> Reading:
@@ -146,14 +161,16 @@ def read_sampling(wire: Sampling, source: Source) -> Reading:
         "cache_read_tokens": usage.cached_prompt_text_tokens or 0,
         "output_reasoning_tokens": thoughts,
     }
-    counts |= Counter(_TOOLS[tool] for tool in usage.server_side_tools_used or () if tool in _TOOLS)
-    return source.reading(counts, wire.model, wire.id, provider_cost_usd=in_usd(usage.cost_in_usd_ticks))
+    used = usage.server_side_tools_used or []
+    counts |= Counter(_TOOLS[tool] for tool in used if tool in _TOOLS)
+    reading = source.reading(counts, wire.model, wire.id, provider_cost_usd=in_usd(usage.cost_in_usd_ticks))
+    return with_attachments(reading, used.count(_ATTACHMENTS))
 
 
 XAI: Final = Vendor(
     name="x-ai",
     aliases=("xai", "grok"),
-    hosts=(r"(?:[\w-]+\.)?api\.x\.ai",),
+    hosts=(r"(?:(?P<region>[\w-]+)\.)?api\.x\.ai",),
     paths=((r"/xai_api\.Chat/", "grpc_chat"), (r"/realtime$", "realtime")),
     flavours={
         **COMPATIBLE,
