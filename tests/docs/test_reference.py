@@ -22,6 +22,7 @@ from ai_cost_calc import AiCostCalc, Budget, Cost, CostCalcError, CostResult, Mo
 from ai_cost_calc import config as configuration
 from ai_cost_calc.cli.app import app
 from ai_cost_calc.client.budgets import Budgets, BudgetStatus
+from ai_cost_calc.client.estimates import CostEstimate
 from ai_cost_calc.client.reports import ReportRow
 from ai_cost_calc.client.stats import Stats
 from tests.docs.pages import DOCS, blocks, headings
@@ -120,6 +121,8 @@ def test_every_exported_name_is_documented() -> None:
         ("usage-and-cost.md", "Usage", list(Usage.__struct_fields__)),
         ("usage-and-cost.md", "Reading", list(Reading.__struct_fields__)),
         ("usage-and-cost.md", "Cost", [*Cost.__struct_fields__, "total", "items", "difference"]),
+        ("usage-and-cost.md", "Cost", [*Cost.__struct_fields__, "total", "items"]),
+        ("usage-and-cost.md", "CostEstimate", [item.name for item in dataclasses.fields(CostEstimate)]),
         ("stats.md", "Stats", list(Stats.__struct_fields__)),
         ("budgets.md", "BudgetStatus", [*BudgetStatus.__struct_fields__, "exceeded"]),
         ("budgets.md", "Budget", [item.name for item in dataclasses.fields(Budget) if item.init]),

@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ai_cost_calc.client.official import CostResult
-from ai_cost_calc.core.attribution import NOBODY
-from ai_cost_calc.core.money import usd
 from ai_cost_calc.core.pricing import Cost
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.errors import UnknownPrice
-from ai_cost_calc.ports.providers import CallRequest
 
 if TYPE_CHECKING:
+    from ai_cost_calc.client.estimates import CostEstimate, File, Image
     from ai_cost_calc.client.metering import Metering
     from ai_cost_calc.client.resources import Prices
 
 MAX_TEXT: Final = 1_000_000
-_BYTES_PER_TOKEN: Final = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostEstimate:
-    """What a call could cost, in US dollars.
-
-    Attributes:
-        expected: what such a call may come to; what a budget with `estimate="learned"` reserves.
-        strict: a true upper bound: every byte of the input a token, the whole answer used, at the dearest rate.
-        learned: whether `expected` comes from earlier calls of this client.
-    """
-
-    expected: Decimal
-    strict: Decimal
-    learned: bool
 
 
 class Costs:
@@ -76,7 +57,7 @@ class Costs:
 
         Returns:
             US dollars, or `None` (and one `on_error`) when the model is unknown or the arguments make no sense. Tokens
-            of texts are estimated from their size and marked `estimated`.
+            of texts are marked `estimated`; `method` is the encoding that counted them, or `bytes`.
         """
         try:
             return self._cost(model, input_tokens, output_tokens, input_text, output_text)
@@ -92,10 +73,15 @@ class Costs:
         if by_text and (input_tokens is not None or output_tokens is not None):
             msg = "give tokens or texts, not both"
             raise ValueError(msg)
-        inputs = _text_tokens(input_text) if by_text else _tokens("input_tokens", input_tokens)
-        outputs = _text_tokens(output_text) if by_text else _tokens("output_tokens", output_tokens)
         now = self._clock()
         book = self._prices.book()
+        if by_text:
+            found = book.find(None, model)
+            inputs, method = _text_tokens(input_text, found.id if found else model)
+            outputs, _ = _text_tokens(output_text, found.id if found else model)
+        else:
+            inputs, outputs = _tokens("input_tokens", input_tokens), _tokens("output_tokens", output_tokens)
+            method = "given"
         total = book.price(Usage(input_tokens=inputs, output_tokens=outputs), provider=None, model=model, at=now)
         if total.total is None or total.unpriced:
             raise UnknownPrice(total.reason or f"no price is known for {model!r}", provider=None, model=model)
@@ -109,37 +95,42 @@ class Costs:
             input_tokens=inputs,
             output_tokens=outputs,
             estimated=by_text,
+            method=method,
         )
 
     def estimate(
-        self, model: str, *, input_text: str = "", input_tokens: int | None = None,
+        self, model: str, *, input_text: str = "", input_tokens: int | None = None, messages: Any = None,
+        images: Iterable[Image] = (), files: Iterable[File] = (), detail: str | None = None,
         max_output_tokens: int | None = None, provider: str | None = None,
+        context: Mapping[str, str] | None = None,
     ) -> CostEstimate:  # fmt: skip
-        """The money a call could cost, before it is made.
+        """The money a call could cost, before it is made. Nothing of what it is given is kept, and nothing is sent.
 
         Args:
             model: as the provider names it, or a slug.
-            input_text: everything that becomes input; only its size is used.
-            input_tokens: instead of a text, the tokens of the input where they are known.
+            input_text: text that becomes input. Counted by the model's own encoding where that is published and the
+                extra `estimate` is installed, else by its bytes.
+            input_tokens: instead of texts, the tokens of the input where they are known.
+            messages: what the call will send as `messages`, `input` or `contents`, images in it included.
+            images: further images: `(width, height)` in pixels, the bytes of a file, or its path.
+            files: PDFs, WAV clips, images or texts: the bytes of a file, or its path.
+            detail: how closely the model will look at `images`: `low`, `high`, … in the provider's words.
             max_output_tokens: the limit that the call will set; the model's own when left out.
             provider: where the model's name does not say it.
+            context: what changes the rate, such as `{"service_tier": "flex"}`.
 
         Raises:
-            UnknownPrice: no price is known for this model.
+            UnknownPrice: no price for tokens of this model is known, and there is no `fallback_price`.
+            ValueError: tokens are given beside texts, or a size makes no sense.
+            OSError: a file cannot be read.
         """
-        found = self._prices.book().find(provider, model)
-        if found is None:
-            msg = f"no price is known for {model!r}; check the name, or give provider="
-            raise UnknownPrice(msg, provider=provider, model=model)
-        size = len(input_text.encode()) if input_tokens is None else input_tokens
-        request = CallRequest(
-            provider=provider or found.provider, model=model, input_bytes=size, max_output_tokens=max_output_tokens
-        )
-        guess = self._metering.estimator.request(request, NOBODY, strict=True, now=self._clock())
-        strict = guess.strict or guess.expected
-        return CostEstimate(
-            expected=usd(guess.expected.nanos or 0), strict=usd(strict.nanos or 0), learned=guess.learned
-        )
+        from ai_cost_calc.client.estimates import Question, estimate_cost  # noqa: PLC0415 - keeps importing quick
+
+        asked = Question(
+            model=model, provider=provider, input_text=input_text, input_tokens=input_tokens, messages=messages,
+            images=images, files=files, detail=detail, max_output_tokens=max_output_tokens, context=context,
+        )  # fmt: skip
+        return estimate_cost(asked, self._prices.book(), self._metering.estimator, self._clock())
 
 
 def _seconds(at: datetime | float) -> float:
@@ -155,10 +146,13 @@ def _tokens(name: str, value: object) -> int:
     return value
 
 
-def _text_tokens(text: object) -> int:
-    if text is None:
-        return 0
+def _text_tokens(text: object, model: str) -> tuple[int, str]:
+    """Tokens of a text, and how they were found."""
+    from ai_cost_calc.prices.tokens import count_tokens  # noqa: PLC0415 - keeps `import ai_cost_calc` quick
+
+    text = "" if text is None else text
     if not isinstance(text, str) or len(text) > MAX_TEXT:
         msg = f"texts must be strings of at most {MAX_TEXT:,} characters"
         raise ValueError(msg)
-    return -(-len(text.encode()) // _BYTES_PER_TOKEN)
+    counted = count_tokens([text], model)
+    return counted.expected, counted.method

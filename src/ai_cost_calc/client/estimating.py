@@ -11,8 +11,10 @@ from ai_cost_calc.budgets.learning import Learned
 from ai_cost_calc.core.attribution import Attribution
 from ai_cost_calc.core.estimate import PRIOR_NANOS, PRIOR_OUTPUT_TOKENS, Amounts, Estimate, lower
 from ai_cost_calc.core.event import MICROS, UsageEvent
+from ai_cost_calc.core.media_tokens import Tokens, media_tokens
 from ai_cost_calc.core.money import NANOS_PER_USD
-from ai_cost_calc.core.pricing import ModelPrice
+from ai_cost_calc.core.pricing import REQUESTS, ModelPrice
+from ai_cost_calc.core.text import most_framing
 from ai_cost_calc.ports.providers import CallRequest
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 
 BYTES_PER_TOKEN: Final = 3
 """Of the prior: text of any language has about three UTF-8 bytes a token or more; the strict bound takes one."""
-MEDIA_TOKENS: Final = 50_000
-"""What one image, file or audio clip is bounded by where its size is not known."""
+UNRULED: Final = Tokens(1_000, 50_000)
+"""What one image, file or clip is taken for where neither its size nor a rule of its provider is known."""
 OUTPUT_LIMIT: Final = 128_000
 """The most any model answers where neither the caller nor the price book says less."""
 
@@ -39,7 +41,7 @@ class Estimator:
     def __init__(self, book: Callable[[], PriceBook], learned: Learned, fallback_nanos_per_token: int | None) -> None:
         self._book = book
         self.learned = learned
-        self._fallback = fallback_nanos_per_token
+        self.fallback = fallback_nanos_per_token
 
     def request(self, request: CallRequest, attribution: Attribution, *, strict: bool, now: float) -> Estimate:
         """Estimate a call of a known model. The strict bound is computed only when a budget asks for it."""
@@ -72,37 +74,63 @@ class Estimator:
         return Amounts(nanos, tokens)
 
     def _stand_in(self, provider: str | None, tokens: int, now: float) -> int | None:
-        if self._fallback is not None:
-            return self._fallback * tokens
+        if self.fallback is not None:
+            return self.fallback * tokens
         per_token = self._book().dearest_rate(provider, now)
         return None if per_token is None else ceil(per_token * NANOS_PER_USD * tokens)
 
     def _prior(self, request: CallRequest, now: float) -> Amounts:
         output = min(PRIOR_OUTPUT_TOKENS, request.max_output_tokens or PRIOR_OUTPUT_TOKENS) * request.choices
-        inputs = ceil(request.input_bytes / BYTES_PER_TOKEN) + request.media_items * PRIOR_OUTPUT_TOKENS
+        media = media_in(request)
+        inputs = ceil(request.input_bytes / BYTES_PER_TOKEN) + media.expected
         return Amounts(self._dearest(request, inputs, output, now), inputs + output)
 
     def _strict(self, request: CallRequest, now: float) -> Amounts:
-        found = self._book().find(request.provider, request.model)
-        output = request.max_output_tokens or (found and found.context_window) or OUTPUT_LIMIT
-        output *= request.choices
-        inputs = request.input_bytes + request.media_items * MEDIA_TOKENS
-        return Amounts(self._dearest(request, inputs, output, now), inputs + output)
+        bound = self.bound(request)
+        return Amounts(self._dearest(request, *bound, now), sum(bound))
+
+    def bound(self, request: CallRequest) -> tuple[int, int]:
+        """The most tokens that a call can take in and answer, as far as bytes and published rules bound them."""
+        inputs = request.input_bytes + media_in(request).most + most_framing(request.model)
+        return inputs, self.most_output(request)
+
+    def most_output(self, request: CallRequest) -> int:
+        """The most tokens that a call can answer: its own limit, else its model's."""
+        limit = request.max_output_tokens
+        if limit is None:
+            found = self._book().find(request.provider or None, request.model)
+            limit = (found and found.context_window) or OUTPUT_LIMIT
+        return limit * request.choices
 
     def _dearest(self, request: CallRequest, inputs: int, output: int, now: float) -> int | None:
         """The most these tokens can cost at this model's rates, rounded up."""
         context = {"service_tier": request.service_tier} if request.service_tier else None
         rates = self._book().rates(request.provider, request.model, now, context)
-        if rates is not None:
+        if rates is not None and prices_calls(rates):
             return dearest_nanos(rates, inputs, output)
         return self._stand_in(request.provider, inputs + output, now)
+
+
+def prices_calls(price: ModelPrice) -> bool:
+    """Whether these rates say what a call costs from its tokens; a rate per image or second alone does not."""
+    return any(name == REQUESTS or name.endswith("_tokens") for name in price.rates)
+
+
+def media_in(request: CallRequest) -> Tokens:
+    """Tokens of everything in a request that is no text, with a stated guess where no rule gives them."""
+    found = [media_tokens(media, request.model) or UNRULED for media in request.media]
+    unknown = request.media_items - len(found)
+    return Tokens(
+        sum(tokens.expected for tokens in found) + unknown * UNRULED.expected,
+        sum(tokens.most for tokens in found) + unknown * UNRULED.most,
+    )
 
 
 def dearest_nanos(price: ModelPrice, inputs: int, output: int) -> int:
     """What these tokens cost if every one were of the dearest kind, at any tier this size can reach."""
     total = Fraction(0)
     for name, rate in price.rates.items():
-        if name == "requests":
+        if name == REQUESTS:
             total += rate.base
     total += inputs * _highest(price, inputs, ("input_", "cache_")) + output * _highest(price, inputs, ("output_",))
     return ceil(total * NANOS_PER_USD)

@@ -56,7 +56,7 @@ class ModelPricing:
 
 @dataclass
 class CostResult:
-    """What `cost` gives: US dollars, exact."""
+    """What `cost` gives: US dollars, exact. `method` says where the tokens are from: `given`, an encoding, `bytes`."""
 
     model: str
     input_cost: Decimal
@@ -65,6 +65,7 @@ class CostResult:
     input_tokens: int = 0
     output_tokens: int = 0
     estimated: bool = False
+    method: str = "given"
 
 
 class _Pending:

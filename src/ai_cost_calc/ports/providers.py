@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from ai_cost_calc.core.media import Media
 from ai_cost_calc.core.reading import Reading
 
 T = TypeVar("T")
@@ -17,6 +18,7 @@ class CallRequest(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         input_bytes: UTF-8 bytes of everything that becomes input; an upper bound of its text tokens.
         media_items: images, files and audio clips in the input, whose tokens bytes do not bound.
+        media: what is known of the size of those of them that could be looked at.
         max_output_tokens: the caller's own limit per choice, if any.
         choices: how many answers are asked for (`n`).
     """
@@ -27,6 +29,7 @@ class CallRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     input_bytes: int = 0
     media_items: int = 0
+    media: tuple[Media, ...] = ()
     max_output_tokens: int | None = None
     choices: int = 1
     service_tier: str | None = None

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import repeat
 from typing import Any, Final
 
 import msgspec
 
+from ai_cost_calc.core.media import Media
+from ai_cost_calc.core.media_tokens import media_tokens
 from ai_cost_calc.core.reading import Reading
+from ai_cost_calc.core.text import most_bytes
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.ports.providers import CallRequest
+from ai_cost_calc.providers._media import is_media, media_in, media_of
 
 BYTES_PER_TOKEN: Final = 4
 """What a token of text takes on average, for usage that a cut stream never reported (OpenAI, "What are tokens")."""
@@ -31,13 +35,6 @@ STORED: Final = frozenset({"container", "conversation", "previous_response_id"})
 """References to input that the provider keeps, so that its size is not known here; each counts as media."""
 OWN_TOOLS: Final = frozenset({None, "custom", "function"})
 """`type` of the tools that the caller runs, in OpenAI's and Anthropic's requests."""
-MEDIA: Final = frozenset(
-    {
-        "audio", "computer_screenshot", "container_upload", "document", "file", "image", "image_file", "image_url",
-        "input_audio", "input_file", "input_image", "input_video", "video", "video_url",
-    }
-)  # fmt: skip
-"""`type` of the content parts whose tokens do not follow from their bytes, in OpenAI's and Anthropic's requests."""
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -46,10 +43,12 @@ class Size(msgspec.Struct, frozen=True):
     Attributes:
         text_bytes: UTF-8 bytes of its text, names of fields included, which makes up for the tokens of its framing.
         media_items: parts whose tokens bytes do not bound.
+        media: what is known of those of them that are images, files or clips.
     """
 
     text_bytes: int = 0
     media_items: int = 0
+    media: tuple[Media, ...] = ()
 
 
 class Input:
@@ -74,7 +73,7 @@ class Input:
         body, self._body = self._body, None
         if body is not None:
             found = size_of(body)
-            self._size = Size(found.text_bytes + self._framing, found.media_items + self._files)
+            self._size = Size(found.text_bytes + self._framing, found.media_items + self._files, found.media)
         return self._size
 
     def let_go(self) -> None:
@@ -96,6 +95,11 @@ class Request(CallRequest, frozen=True, kw_only=True):
     def media_items(self) -> int:
         """See `CallRequest`."""
         return self.input.size().media_items
+
+    @property  # type: ignore[misc]  # likewise
+    def media(self) -> tuple[Media, ...]:
+        """See `CallRequest`."""
+        return self.input.size().media
 
 
 class Sending(msgspec.Struct, frozen=True):
@@ -147,7 +151,7 @@ def size_of(body: Mapping[str, Any]) -> Size:
     """Measure the input in a request's body. Iterators in it are not touched: the request must find them whole."""
     stored = sum(1 for name in STORED if body.get(name) is not None)
     size = measured([value for name, value in body.items() if name not in NOT_INPUT])
-    return Size(size.text_bytes, size.media_items + stored + _hosted(body.get("tools")))
+    return Size(size.text_bytes, size.media_items + stored + _hosted(body.get("tools")), size.media)
 
 
 def _hosted(tools: Any) -> int:
@@ -156,24 +160,25 @@ def _hosted(tools: Any) -> int:
     return sum(kind not in OWN_TOOLS for kind in kinds)
 
 
-def measured(waiting: list[Any]) -> Size:
+def measured(waiting: list[Any], weigh: Callable[[str], int] = most_bytes) -> Size:
     """Measure values, however deep, without recursion. What is neither JSON nor an SDK's model counts as media.
 
     Args:
         waiting: the values; the list is used up.
+        weigh: how many bytes a text counts for.
     """
-    size = media = 0
+    size = 0
+    media: list[Media] = []
     for _ in repeat(None, MOST_VALUES):
         if not waiting:
-            return Size(size, media)
+            return Size(size, len(media), tuple(media))
         value = waiting.pop()
         kind = type(value)
         if kind is str:
-            size += len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+            size += weigh(value)
         elif kind is dict:
-            said = value.get("type")
-            if type(said) is str and said in MEDIA and not _is_text_document(value):
-                media += 1
+            if is_media(value):
+                media.append(media_of(value))
             else:
                 waiting += value.values()
                 waiting.append("".join(map(str, value)))
@@ -184,14 +189,8 @@ def measured(waiting: list[Any]) -> Size:
         elif (inside := _inside(value)) is not None:
             waiting.append(inside)
         else:
-            media += 1
-    return Size(size, media + 1)
-
-
-def _is_text_document(part: dict[Any, Any]) -> bool:
-    """Anthropic's documents may be plain text, which is measured like any other."""
-    source = part.get("source")
-    return part["type"] == "document" and isinstance(source, dict) and source.get("type") in {"text", "content"}
+            media.append(media_in(value))
+    return Size(size, len(media) + 1, tuple(media))
 
 
 def _inside(value: object) -> object | None:
@@ -226,10 +225,16 @@ def estimated(reading: Reading, sending: Sending, output_bytes: int) -> Reading:
     request = sending.request
     said = -(-output_bytes // BYTES_PER_TOKEN)
     if usage is None:
-        asked = -(-request.input_bytes // BYTES_PER_TOKEN) + request.media_items * MEDIA_TOKENS
+        asked = -(-request.input_bytes // BYTES_PER_TOKEN) + _media_tokens(request)
         usage = Usage(input_tokens=asked, output_tokens=said)
     else:
         usage = msgspec.structs.replace(usage, output_tokens=max(usage.output_tokens, said))
     return msgspec.structs.replace(
         reading, usage=usage, model=reading.model or request.model, complete=False, estimated=True
     )
+
+
+def _media_tokens(request: CallRequest) -> int:
+    """What the images, files and clips of a request probably came to."""
+    known = [found.expected for media in request.media if (found := media_tokens(media, request.model)) is not None]
+    return sum(known) + (request.media_items - len(known)) * MEDIA_TOKENS
