@@ -39,6 +39,7 @@ def per_call(work: Callable[[], Any], loops: int = LOOPS) -> float:
 def measure() -> Iterator[Row]:
     """Yield a row for each part."""
     yield _pricing()
+    yield _pricing_all()
     yield from _alone(
         "read usage of a chat completion (bytes)", lambda: read_usage(BODY, provider="openai", api="chat")
     )
@@ -73,6 +74,35 @@ def _pricing() -> Row:
     assert own().total == peer().total_price, "the two disagree; their speed does not matter"
     pairs = in_turn(lambda: per_call(own), lambda: per_call(peer), 9)
     return ratio_row("price one call", *pairs, 0.02, "genai-prices")
+
+
+def _pricing_all() -> Row:
+    """Every model in turn, so that nothing of one call is at hand for the next; without a bar."""
+    book = load_price_book()
+    usage = Usage(input_tokens=1200, output_tokens=340)
+    theirs = genai_prices.Usage(input_tokens=1200, output_tokens=340)
+    at = WHEN.timestamp()
+    names = [(model.provider, model.id) for model in book.models() if _found(model.provider, model.id)]
+
+    def own() -> None:
+        for provider, model in names:
+            book.price(usage, provider=provider, model=model, at=at)
+
+    def peer() -> None:
+        for provider, model in names:
+            genai_prices.calc_price(theirs, model, provider_id=provider, genai_request_timestamp=WHEN)
+
+    pairs = in_turn(lambda: per_call(own, 1) / len(names), lambda: per_call(peer, 1) / len(names), 5)
+    return ratio_row(f"price a call of each of {len(names):,} models", *pairs, float("inf"), "genai-prices")
+
+
+def _found(provider: str, model: str) -> bool:
+    """Whether genai-prices finds a model by its own id; for some it wants another name."""
+    try:
+        genai_prices.calc_price(genai_prices.Usage(), model, provider_id=provider, genai_request_timestamp=WHEN)
+    except LookupError:
+        return False
+    return True
 
 
 def _alone(path: str, work: Callable[[], Any]) -> Iterator[Row]:

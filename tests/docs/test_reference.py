@@ -121,7 +121,6 @@ def test_every_exported_name_is_documented() -> None:
         ("usage-and-cost.md", "Usage", list(Usage.__struct_fields__)),
         ("usage-and-cost.md", "Reading", list(Reading.__struct_fields__)),
         ("usage-and-cost.md", "Cost", [*Cost.__struct_fields__, "total", "items", "difference"]),
-        ("usage-and-cost.md", "Cost", [*Cost.__struct_fields__, "total", "items"]),
         ("usage-and-cost.md", "CostEstimate", [item.name for item in dataclasses.fields(CostEstimate)]),
         ("stats.md", "Stats", list(Stats.__struct_fields__)),
         ("budgets.md", "BudgetStatus", [*BudgetStatus.__struct_fields__, "exceeded"]),

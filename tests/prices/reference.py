@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from random import Random
 from typing import Any, Final, NamedTuple
 
 from genai_prices import types
@@ -30,9 +31,10 @@ CONTEXTS: Final[tuple[Mapping[str, str] | None, ...]] = (
     {"processing": "batch", "service_tier": "flex", "speed": "fast"},
     {"speed": "fast"},
     {"search_type": "fast"},
+    {"search_type": "web"},
     {"route": "mistral/eu"},
 )
-"""Every context that the data of genai-prices 0.2.3 has rates for, several at once, and one it has none for."""
+"""Every context that the data of genai-prices 0.2.3 has rates for (a test checks that), several at once, one more."""
 
 
 class Model(NamedTuple):
@@ -110,27 +112,65 @@ def _edges(constraint: Any) -> Iterator[int]:
 TIER_STARTS: Final = (0, 32_000, 100_000, 128_000, 199_999, 200_000, 256_000, 272_000, 512_000, 524_288)
 """Every start of a tier in the data of genai-prices 0.2.3 (a test checks that)."""
 
-_TOKENS = st.integers(min_value=0, max_value=50_000)
-_FEW = st.integers(min_value=0, max_value=20)
+
+def prices(model: types.ModelInfo) -> list[types.ModelPrice]:
+    """Every set of rates that this model has or had, those for a context included."""
+    standard = [price.prices for price in model.prices] if isinstance(model.prices, list) else [model.prices]
+    return [*standard, *(variant.prices for variant in model.price_variants or ())]
 
 
-@st.composite
-def usages(draw: st.DrawFn) -> Usage:
-    """Usages that genai-prices accepts: built from leaves, so that overlaps of parts are stated."""
-    leaves = {name: draw(_TOKENS | st.just(0)) for name in _LEAVES}
-    read = {kind: leaves[f"{kind} read"] for kind in _KINDS}
-    total = {kind: leaves[kind] + read[kind] for kind in _KINDS}
-    written = leaves["5m"] + leaves["1h"]
-    inputs = sum(total.values()) + written + leaves["tool"]
-    wanted = draw(st.sampled_from(TIER_STARTS)) + draw(st.sampled_from((0, 1)))
-    outputs = {name: leaves[f"output {name}"] for name in ("reasoning", "citation", "audio", "image")}
+def tier_starts(model: types.ModelInfo) -> set[int]:
+    """Numbers of input tokens above which a rate of this model changes."""
+    rates = [rate for price in prices(model) for rate in vars(price).values() if isinstance(rate, types.TieredPrices)]
+    return {tier.start for rate in rates for tier in rate.tiers}
+
+
+def input_sizes(model: types.ModelInfo) -> list[int]:
+    """Numbers of input tokens on both sides of each tier's start, and one below all of them."""
+    return [5_000, *(start + more for start in sorted(tier_starts(model)) for more in (-1, 0, 1))]
+
+
+def contexts(model: types.ModelInfo) -> list[Mapping[str, str] | None]:
+    """No context, each that this model has rates for, and all of those at once."""
+    each = [variant.when for variant in model.price_variants or ()]
+    together = {name: value for when in each for name, value in when.items()}
+    return [None, *each, together] if each else [None]
+
+
+def units(model: types.ModelInfo) -> set[str]:
+    """What this model has rates for, by the names of a usage."""
+    priced = {name for price in prices(model) for name, rate in vars(price).items() if rate is not None}
+    return {name for name, unit in unit_data.items() if unit.get("price_key", name) in priced}
+
+
+_KINDS = ("text", "audio", "image", "video")
+_OUTPUTS = ("reasoning", "citation", "audio", "image")
+INPUT_LEAVES: Final = (*_KINDS, *(f"{kind} read" for kind in _KINDS), "5m", "1h", "tool")
+"""Parts of an input that do not overlap."""
+OUTPUT_LEAVES: Final = (*(f"output {kind}" for kind in _OUTPUTS), "output text")
+CALLS: Final = ("web_searches", "social_searches", "storage_searches", "code_executions", "rerank_searches",
+                "input_document_pages")  # fmt: skip
+
+
+def usage_of(leaves: Mapping[str, int], *, inputs: int = 0, beyond: Mapping[str, Any] | None = None) -> Usage:
+    """A usage that genai-prices accepts, because overlaps of its parts are stated.
+
+    Args:
+        leaves: tokens by name of `INPUT_LEAVES` and `OUTPUT_LEAVES`.
+        inputs: input tokens in all, where that is more than their parts.
+        beyond: counts of what is no token.
+    """
+    read = {kind: leaves.get(f"{kind} read", 0) for kind in _KINDS}
+    total = {kind: leaves.get(kind, 0) + read[kind] for kind in _KINDS}
+    short, long = leaves.get("5m", 0), leaves.get("1h", 0)
+    outputs = {kind: leaves.get(f"output {kind}", 0) for kind in _OUTPUTS}
     return Usage(
-        input_tokens=max(inputs, wanted),
+        input_tokens=max(sum(total.values()) + short + long + leaves.get("tool", 0), inputs),
         cache_read_tokens=sum(read.values()),
-        cache_write_tokens=written,
-        cache_write_5m_tokens=leaves["5m"],
-        cache_write_1h_tokens=leaves["1h"],
-        input_tool_tokens=leaves["tool"],
+        cache_write_tokens=short + long,
+        cache_write_5m_tokens=short,
+        cache_write_1h_tokens=long,
+        input_tool_tokens=leaves.get("tool", 0),
         input_audio_tokens=total["audio"],
         input_image_tokens=total["image"],
         input_video_tokens=total["video"],
@@ -138,27 +178,50 @@ def usages(draw: st.DrawFn) -> Usage:
         cache_audio_read_tokens=read["audio"],
         cache_image_read_tokens=read["image"],
         cache_video_read_tokens=read["video"],
-        output_tokens=sum(outputs.values()) + leaves["output text"],
+        output_tokens=sum(outputs.values()) + leaves.get("output text", 0),
         output_reasoning_tokens=outputs["reasoning"],
         output_citation_tokens=outputs["citation"],
         output_audio_tokens=outputs["audio"],
         output_image_tokens=outputs["image"],
-        web_searches=draw(_FEW),
-        social_searches=draw(_FEW),
-        storage_searches=draw(_FEW),
-        code_executions=draw(_FEW),
-        rerank_searches=draw(_FEW),
-        input_document_pages=draw(_FEW),
-        audio_seconds=draw(_FEW | st.decimals(min_value=0, max_value=10_000, places=3).map(float)),
+        **(beyond or {}),
     )
 
 
-_KINDS = ("text", "audio", "image", "video")
-_LEAVES = (
-    *_KINDS,
-    *(f"{kind} read" for kind in _KINDS),
-    "5m",
-    "1h",
-    "tool",
-    *(f"output {kind}" for kind in ("text", "reasoning", "citation", "audio", "image")),
-)
+def some_usage(random: Random, inputs: int) -> Usage:
+    """A usage of so many input tokens, with parts and other counts as chance has it."""
+    share = inputs // len(INPUT_LEAVES)
+    leaves = {name: random.choice((0, random.randint(0, share))) for name in INPUT_LEAVES}
+    leaves |= {name: random.choice((0, random.randint(0, 9_999))) for name in OUTPUT_LEAVES}
+    beyond: dict[str, Any] = {name: random.choice((0, 0, random.randint(1, 9))) for name in CALLS}
+    beyond["audio_seconds"] = random.choice((0, random.randint(1, 9_999), random.randint(1, 9_999_999) / 1_000))
+    return usage_of(leaves, inputs=inputs, beyond=beyond)
+
+
+def usage_of_one(unit: str, inputs: int) -> Usage | None:
+    """A usage of this unit alone, in a request of so many input tokens; `None` for what a usage does not count."""
+    if unit not in COUNTED:
+        return None
+    single = {
+        "input_tokens": {}, "output_tokens": {"output text": 777}, "cache_read_tokens": {"text read": 777},
+        "cache_write_tokens": {"5m": 388, "1h": 389}, "cache_write_5m_tokens": {"5m": 777},
+        "cache_write_1h_tokens": {"1h": 777}, "input_tool_tokens": {"tool": 777},
+        **{f"input_{kind}_tokens": {kind: 777} for kind in _KINDS},
+        **{f"cache_{kind}_read_tokens": {f"{kind} read": 777} for kind in _KINDS},
+        **{f"output_{kind}_tokens": {f"output {kind}": 777} for kind in (*_OUTPUTS, "text")},
+    }  # fmt: skip
+    leaves = single.get(unit)
+    return usage_of({}, inputs=inputs, beyond={unit: 7}) if leaves is None else usage_of(leaves, inputs=inputs)
+
+
+_TOKENS = st.integers(min_value=0, max_value=50_000)
+_FEW = st.integers(min_value=0, max_value=20)
+
+
+@st.composite
+def usages(draw: st.DrawFn) -> Usage:
+    """Usages that genai-prices accepts, of any size and around any tier."""
+    leaves = {name: draw(_TOKENS | st.just(0)) for name in (*INPUT_LEAVES, *OUTPUT_LEAVES)}
+    wanted = draw(st.sampled_from(TIER_STARTS)) + draw(st.sampled_from((0, 1)))
+    seconds = draw(_FEW | st.decimals(min_value=0, max_value=10_000, places=3).map(float))
+    beyond: dict[str, Any] = {name: draw(_FEW) for name in CALLS}
+    return usage_of(leaves, inputs=wanted, beyond={**beyond, "audio_seconds": seconds})

@@ -17,7 +17,7 @@ from ai_cost_calc import read_usage
 from ai_cost_calc.client.billing import Biller
 from ai_cost_calc.core.price_book import PriceBook
 from ai_cost_calc.core.usage import Usage
-from tests.prices.reference import PROVIDERS, SNAPSHOT, found_by_genai, genai_nanos, models
+from tests.prices.reference import COUNTED, PROVIDERS, SNAPSHOT, found_by_genai, genai_nanos, models, units
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 AT = NOW.timestamp()
@@ -237,6 +237,21 @@ def test_unpriced_counts_are_named(book: PriceBook, model: str, usage: Usage, un
     cost = book.price(usage, provider="openai", model=model, at=AT)
     assert cost.nanos == genai_nanos(info, served_by, usage, AT, None)
     assert cost.unpriced == unpriced
+
+
+def test_counts_that_no_response_reports(book: PriceBook) -> None:
+    """Exactly these rates of the data have no count in a usage; a second of audio has one, by its other name."""
+    priced = {unit for model in models() for unit in units(model.info)}
+    uncounted = priced - set(COUNTED) - {"requests", "input_audio_seconds"}
+    assert uncounted == {
+        "input_annotated_document_pages", "input_characters", "input_text_messages", "output_video_tokens"
+    }  # fmt: skip
+    per_second = [model for model in models() if "input_audio_seconds" in units(model.info)]
+    assert per_second
+    assert all("audio_seconds" in units(model.info) for model in per_second)
+    film = Usage(input_tokens=1_000_000, output_tokens=1_000_000)
+    cost = book.price(film, provider="google", model="gemini-omni-1.1-flash", at=AT)
+    assert cost.total == Decimal("10.5")  # $1.5 and $9 a million; genai-prices has $17.5 for tokens of video
 
 
 def test_parts_without_their_overlap(book: PriceBook) -> None:

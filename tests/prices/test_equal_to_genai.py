@@ -5,11 +5,11 @@ Where they mean to differ, `prices/DIFFERENCES.md` says so and `test_differences
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from random import Random
 
 import pytest
-from genai_prices import types
 from genai_prices.data import providers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,41 +23,24 @@ from tests.prices.reference import (
     PROVIDERS,
     TIER_STARTS,
     Model,
+    contexts,
     found_by_genai,
     genai_nanos,
+    input_sizes,
     models,
     moments,
     names_of,
+    some_usage,
+    tier_starts,
+    units,
+    usage_of_one,
     usages,
 )
 
+Case = tuple[Usage, float, Mapping[str, str] | None]
+"""A usage, the time of its call, and its context."""
+
 MODELS = list(models())
-EVERYTHING = Usage(
-    input_tokens=150_001,
-    output_tokens=7_003,
-    cache_read_tokens=30_000,
-    cache_write_tokens=9_001,
-    cache_write_1h_tokens=4_000,
-    cache_write_5m_tokens=5_001,
-    output_reasoning_tokens=2_001,
-    output_citation_tokens=11,
-    input_audio_tokens=1_001,
-    input_image_tokens=2_001,
-    input_video_tokens=3_001,
-    cache_audio_read_tokens=101,
-    cache_image_read_tokens=201,
-    cache_video_read_tokens=301,
-    cache_text_read_tokens=29_397,
-    output_audio_tokens=501,
-    output_image_tokens=601,
-    web_searches=3,
-    social_searches=1,
-    storage_searches=2,
-    code_executions=1,
-    rerank_searches=4,
-    input_document_pages=5,
-    audio_seconds=61.5,
-)
 
 
 @pytest.fixture(scope="session")
@@ -66,52 +49,89 @@ def book(kept_prices: Path) -> PriceBook:
     return load_price_book(kept_prices, terms=None)
 
 
-def our_nanos(book: PriceBook, model: Model, usage: Usage, at: float, context: object = None) -> int | None:
+def our_nanos(book: PriceBook, model: Model, usage: Usage, at: float, context: Mapping[str, str] | None) -> int | None:
     """The same price by our book."""
-    cost = book.price(usage, provider=model.provider.id, model=model.name, at=at, context=context)  # type: ignore[arg-type]
+    cost = book.price(usage, provider=model.provider.id, model=model.name, at=at, context=context)
     assert (cost.provider, cost.model) == (model.provider.id, model.info.id)
     return cost.nanos
 
 
-def contexts_of(model: types.ModelInfo) -> Iterator[dict[str, str] | None]:
-    """No context, and each that this model has rates for."""
-    yield None
-    yield from (variant.when for variant in model.price_variants or ())
+def differences(book: PriceBook, model: Model, cases: Iterable[Case]) -> list[Case]:
+    """The cases in which the two disagree."""
+    return [
+        (usage, at, context)
+        for usage, at, context in cases
+        if our_nanos(book, model, usage, at, context) != genai_nanos(model.info, model.provider, usage, at, context)
+    ]
+
+
+def of(provider: str) -> list[Model]:
+    """The models of one provider."""
+    return [model for model in MODELS if model.provider.id == provider]
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_every_model_costs_the_same(book: PriceBook, provider: str) -> None:
-    """Each model of each provider, on both sides of each date and time of day, in each context it has rates for."""
-    wrong = [
-        (model.name, at, context)
-        for model in MODELS
-        if model.provider.id == provider
-        for at in moments(model.info)
-        for context in contexts_of(model.info)
-        if our_nanos(book, model, EVERYTHING, at, context)
-        != genai_nanos(model.info, model.provider, EVERYTHING, at, context)
-    ]
-    assert wrong == []
+    """Generated usages of each model: on both sides of each tier, date and time of day, in each context with rates."""
+    wrong = {}
+    for model in of(provider):
+        random = Random(model.info.id)
+        cases = [
+            (some_usage(random, size), at, context)
+            for size in input_sizes(model.info)
+            for at in moments(model.info)
+            for context in contexts(model.info)
+        ]
+        wrong[model.name] = differences(book, model, cases)
+    assert not any(wrong.values()), {name: found for name, found in wrong.items() if found}
 
 
-def tier_starts(model: types.ModelInfo) -> set[int]:
-    """Numbers of input tokens above which a rate of this model changes."""
-    prices = [price.prices for price in model.prices] if isinstance(model.prices, list) else [model.prices]
-    prices += [variant.prices for variant in model.price_variants or ()]
-    rates = [rate for price in prices for rate in vars(price).values() if isinstance(rate, types.TieredPrices)]
-    return {tier.start for rate in rates for tier in rate.tiers}
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_unit_of_every_model_costs_the_same(book: PriceBook, provider: str) -> None:
+    """Each thing that a model has a rate for, by itself, below all tiers and above: no rate hides behind another."""
+    wrong = {}
+    for model in of(provider):
+        sizes = {input_sizes(model.info)[0], input_sizes(model.info)[-1]}
+        found = [usage_of_one(unit, size) for unit in units(model.info) for size in sizes]
+        at = moments(model.info)[-1]
+        cases = [(usage, at, context) for usage in found if usage for context in contexts(model.info)]
+        wrong[model.name] = differences(book, model, cases)
+    assert not any(wrong.values()), {name: found for name, found in wrong.items() if found}
 
 
-def test_every_tier_costs_the_same_on_both_sides_of_its_edge(book: PriceBook) -> None:
-    """At the start of a tier the rates below still hold; one token more, and those of the tier do."""
-    wrong = []
+@pytest.mark.parametrize("context", CONTEXTS, ids=str)
+def test_every_context_changes_the_same(book: PriceBook, context: Mapping[str, str] | None) -> None:
+    """Each context on each model, whether the model has rates for it or not."""
+    random = Random(str(context))
+    wrong = {}
     for model in MODELS:
-        for tokens in (start + more for start in tier_starts(model.info) for more in (-1, 0, 1)):
-            usage = Usage(input_tokens=tokens, output_tokens=1_000, cache_read_tokens=10_000, cache_write_tokens=500)
-            at = moments(model.info)[-1]
-            if our_nanos(book, model, usage, at) != genai_nanos(model.info, model.provider, usage, at, None):
-                wrong.append((model.provider.id, model.name, tokens))
-    assert wrong == []
+        wrong[model.provider.id, model.name] = differences(
+            book, model, [(some_usage(random, 50_000), moments(model.info)[-1], context)]
+        )
+    assert not any(wrong.values()), {name: found for name, found in wrong.items() if found}
+
+
+def test_contexts_are_all_that_the_data_has() -> None:
+    """No model has rates for a context that the tests leave out."""
+    known = {(name, value) for context in CONTEXTS for name, value in (context or {}).items()}
+    assert {pair for model in MODELS for context in contexts(model.info) for pair in (context or {}).items()} <= known
+
+
+@pytest.mark.parametrize("provider", [name for name, known in PROVIDERS.items() if known.fallback_model_providers])
+def test_models_served_for_others_cost_the_same(book: PriceBook, provider: str) -> None:
+    """Through each provider that serves other makers' models: each of those, at standard rates."""
+    random = Random(provider)
+    wrong = {}
+    for other in PROVIDERS[provider].fallback_model_providers or ():
+        for model in of(other):
+            expected = found_by_genai(provider, model.name)
+            if expected != (other, model.info.id):
+                continue  # the provider has one of that name itself
+            usage, at = some_usage(random, 30_000), moments(model.info)[-1]
+            cost = book.price(usage, provider=provider, model=model.name, at=at)
+            if cost.nanos != genai_nanos(model.info, PROVIDERS[provider], usage, at, None):
+                wrong[model.name] = cost
+    assert wrong == {}
 
 
 def test_generated_usages_reach_every_tier() -> None:
@@ -119,10 +139,17 @@ def test_generated_usages_reach_every_tier() -> None:
     assert {0, *(start for model in MODELS for start in tier_starts(model.info))} == set(TIER_STARTS)
 
 
+def test_all_models_are_compared() -> None:
+    """Every model of the data is found by a name, none twice."""
+    compared = [(model.provider.id, model.info.id) for model in MODELS]
+    assert sorted(compared) == sorted((provider.id, info.id) for provider in providers for info in provider.models)
+    assert len(compared) > 2_000
+
+
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), model=st.sampled_from(MODELS), usage=usages(), context=st.sampled_from(CONTEXTS))
 def test_any_usage_of_any_model_costs_the_same(
-    book: PriceBook, data: st.DataObject, model: Model, usage: Usage, context: dict[str, str] | None
+    book: PriceBook, data: st.DataObject, model: Model, usage: Usage, context: Mapping[str, str] | None
 ) -> None:
     """Every kind of count, around every tier, at any time, in any context."""
     at = data.draw(st.sampled_from(moments(model.info)) | st.integers(min_value=10**9, max_value=2 * 10**9))
