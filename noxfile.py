@@ -1,7 +1,7 @@
 # /// script
 # dependencies = ["nox[uv]>=2026.8"]
 # ///
-"""What is checked, and how: `nox` runs everything but the benchmarks, `nox -s NAME` one session.
+"""What is checked, and how: `nox` runs everything but `bench` and `compare`, `nox -s NAME` one session.
 
 The tests run on the Python that runs nox; `nox -s tests` runs them on each supported one that is installed.
 Every session installs the package as users get it, not editable, beside the versions that uv.lock names.
@@ -20,6 +20,7 @@ nox.options.error_on_missing_interpreters = False  # a version of Python that is
 nox.options.sessions = ["lint", "typing", "layers", "docs", "tests-{}.{}".format(*sys.version_info)]
 
 OFFICIAL_CLIENT = "ai-cost-calc==1.3.13"
+PRICE_TABLES = ["litellm==1.106.2", "tokencost==0.1.26", "openai-cost-calculator==1.3.0"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 FOR_TESTS = ["--all-extras", "--group=tests"]
 MEETS_OPENAI = ["tests/providers", "tests/client"]
@@ -96,3 +97,17 @@ def bench(session: nox.Session) -> None:
     session.run_install("uv", "venv", "--quiet", "--clear", f"--python={session.virtualenv.location}", str(official))
     session.run_install("uv", "pip", "install", "--quiet", f"--python={official}", OFFICIAL_CLIENT)
     session.run("python", "-m", "benchmarks", "--official-python", str(official / "bin/python"), *session.posargs)
+
+
+@nox.session
+def compare(session: nox.Session) -> None:
+    """Compare prices with other libraries', each in an environment of its own, and write the page about it."""
+    install(session, "--group=bench")
+    peers = []
+    for requirement in PRICE_TABLES:
+        name = requirement.partition("==")[0]
+        home = Path(session.cache_dir).resolve() / f"prices-of-{name}"
+        session.run_install("uv", "venv", "--quiet", "--clear", f"--python={session.virtualenv.location}", str(home))
+        session.run_install("uv", "pip", "install", "--quiet", f"--python={home}", requirement)
+        peers.append(f"--peer={name}={home / 'bin/python'}")
+    session.run("python", "-m", "benchmarks.comparison", *peers, *session.posargs)

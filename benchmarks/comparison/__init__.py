@@ -1,0 +1,1 @@
+"""What calls that providers recorded cost: by the providers' own word, by us, and by other libraries' tables."""
