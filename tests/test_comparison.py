@@ -92,7 +92,8 @@ GPT_4O = Usage(input_tokens=1_000_000, cache_read_tokens=400_000, output_tokens=
         ("openai/gpt-4o", GPT_4O, "0", "comes to nothing"),
         ("openai/gpt-4o", GPT_4O, "7", "another rate"),
         ("openai/gpt-4o", GPT_4O + Usage(web_searches=3), "2", "without fees for the provider's tools"),
-        ("openai/gpt-4-turbo", Usage(input_tokens=10, audio_seconds=3), "1", "no rate of ours for audio_seconds"),
+        ("perplexity/sonar", Usage(input_tokens=1_000_000), "1", "without the fee for a request"),
+        ("openai/gpt-4-turbo", Usage(input_tokens=10, audio_seconds=3), "1", "no rate of ours for `audio_seconds`"),
     ],
 )
 def test_reasons_are_found_by_pricing_again(calc: AiCostCalc, model: str, usage: Usage, theirs: str, why: str) -> None:

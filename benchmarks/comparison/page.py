@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from benchmarks.comparison.reasons import ANOTHER_RATE, STATED, same
+from benchmarks.comparison.reasons import ANOTHER_RATE, STATED, marked, same
 from benchmarks.comparison.usages import Call
 
 UNEXPLAINED: Final = "not known"
@@ -112,7 +112,7 @@ def _stated_differences(stated: Sequence[Call]) -> str:
     rows = []
     for call in stated:
         if outcome(call.then, call.stated) != "equal":
-            why = "no rate for " + ", ".join(call.unpriced) if call.unpriced else STATED.get(call.name, UNEXPLAINED)
+            why = f"no rate for {marked(call.unpriced)}" if call.unpriced else STATED.get(call.name, UNEXPLAINED)
             if call.then is None:
                 why = "genai-prices has no price for this model"
             rows.append((f"`{call.name}`", _usd(call.stated), _usd(call.then), why))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from ai_cost_calc import AiCostCalc, Reading, Usage
+from ai_cost_calc.core.pricing import REQUESTS
 from benchmarks.comparison.usages import TODAY, Call
 
 SAME: Final = Decimal("0.000000001")
@@ -26,7 +27,7 @@ STATED: Final = {
     "openrouter/openai/gpt-4.1-mini": "$0.01 for a web search by OpenRouter, which the response does not count",
     "openrouter/openai/gpt-5.6-sol": "billed at $5, $0.50 and $30 a million; genai-prices has only the later rates",
     "openrouter/openai/gpt-oss-20b": "billed at $0.05 and $0.20 a million; genai-prices has $0.029 and $0.14",
-    "perplexity/sonar": "billed $5 a thousand requests, as little was searched; genai-prices has one fee, $12",
+    "perplexity/sonar": "stated to a hundred-thousandth of a dollar",
 }
 """What differences from a provider's own figure come from, found by solving for the rates."""
 
@@ -39,14 +40,27 @@ def same(ours: Decimal, theirs: Decimal) -> bool:
 def reason(call: Call, theirs: Decimal, calc: AiCostCalc) -> str:
     """Why a table of another library gives `theirs`, as far as pricing the call again finds out."""
     if call.unpriced:
-        return f"no rate of ours for {', '.join(call.unpriced)}"
+        return f"no rate of ours for {marked(call.unpriced)}"
     if not theirs:
         return "comes to nothing"
+    if same((call.now or Decimal(0)) - _fee(call.reading, calc), theirs):
+        return "without the fee for a request"
     for why, reading, at in _alternatives(call.reading):
         figure = calc.price(reading, at=at).total
         if figure is not None and same(figure, theirs):
             return why
     return ANOTHER_RATE
+
+
+def marked(names: Iterable[str]) -> str:
+    """Names of counts or contexts, as code."""
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _fee(reading: Reading, calc: AiCostCalc) -> Decimal:
+    """What a request of this model costs beside its tokens."""
+    items = calc.price(reading, at=TODAY).items
+    return sum((item.usd for item in items if item.name == REQUESTS), Decimal(0))
 
 
 def _alternatives(reading: Reading) -> Iterator[tuple[str, Reading, datetime]]:
