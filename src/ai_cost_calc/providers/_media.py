@@ -30,7 +30,7 @@ KINDS: Final[Mapping[str, Kind]] = {
 MOST_LOOKED_AT: Final = 1_000_000
 """Files longer than this are not looked through for their pages: no request may take milliseconds to measure."""
 
-INLINE: Final = ("inlineData", "inline_data", "fileData", "file_data")
+INLINE: Final = frozenset({"fileData", "file_data", "inlineData", "inline_data"})
 """Fields in which Gemini's parts, which have no `type`, hold what is no text."""
 
 _MIMES: Final[Mapping[str, Kind]] = {"application": "document", "audio": "audio", "image": "image", "video": "video"}
@@ -48,7 +48,7 @@ def is_media(part: dict[Any, Any]) -> bool:
     said = part.get("type")
     if type(said) is str:
         return said in KINDS and not _is_text_document(part)
-    return any(part.get(name) is not None for name in INLINE)
+    return not INLINE.isdisjoint(part) and any(part.get(name) is not None for name in INLINE)
 
 
 def _is_text_document(part: Mapping[Any, Any]) -> bool:
