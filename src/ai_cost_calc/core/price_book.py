@@ -24,7 +24,7 @@ from ai_cost_calc.core.timetable import DAY, Context, ModelData, Timetable
 from ai_cost_calc.core.units import Unit
 from ai_cost_calc.core.usage import Usage
 
-NAMES_REMEMBERED: Final = 2_048
+NAMES_REMEMBERED: Final = 8_192
 """How many names of models are looked up only once."""
 
 Candidate = tuple[str | None, str]
