@@ -20,6 +20,7 @@ from ai_cost_calc import Budget
 from ai_cost_calc.core.event import MICROS, RevenueEvent, UsageEvent
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.ledgers import open_ledger
+from ai_cost_calc.providers.not_metered import NOT_METERED
 from tests.client.bodies import ten_cents
 from tests.conftest import MakeCalc
 
@@ -205,6 +206,16 @@ def test_doctor_names_what_is_wrong_and_how_to_fix_it(run: Run) -> None:
     states = {check["name"]: check["state"] for check in json.loads(run("doctor", "--json").stdout)}
     assert states["ledger"] == "ok"
     assert states["unpriced models"] == "warn"
+
+
+def test_doctor_names_what_is_not_metered(run: Run) -> None:
+    """What the installed SDKs can spend outside of any response is said, and what to do about it."""
+    found = {check["name"]: check for check in json.loads(run("doctor", "--json").stdout)}
+    told = found["not metered"]["found"]
+    for package, spent in NOT_METERED.items():
+        assert package in found
+        assert all(name in told for each in spent for name in each.calls)
+    assert found["not metered"]["fix"]
 
 
 def test_doctor_fails_on_a_ledger_that_is_none(run: Run, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import __future__
 import ast
 import builtins
 import dataclasses
+import importlib
 import inspect
 import re
 import time
@@ -25,6 +26,9 @@ from ai_cost_calc.client.budgets import Budgets, BudgetStatus
 from ai_cost_calc.client.estimates import CostEstimate
 from ai_cost_calc.client.reports import ReportRow
 from ai_cost_calc.client.stats import Stats
+from ai_cost_calc.providers import _CLIENTS
+from ai_cost_calc.providers._sdk import SdkProvider
+from ai_cost_calc.providers.not_metered import NOT_METERED
 from tests.docs.pages import DOCS, blocks, headings
 
 REFERENCE: Final = DOCS / "reference"
@@ -139,6 +143,35 @@ def test_fields_of_the_official_values_are_named(kind: type[Any]) -> None:
     """Each is a heading, with its fields in the text below."""
     text = (REFERENCE / "client.md").read_text().partition(f"### {kind.__name__}\n")[2].partition("\n### ")[0]
     assert {item.name for item in dataclasses.fields(kind)} <= set(re.findall(r"`(\w+)`", text))
+
+
+# Providers.
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The rows of the table under a heading of the page on providers, cell by cell."""
+    section = (REFERENCE / "providers.md").read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in section.splitlines() if "| `" in line]
+
+
+def test_what_is_not_metered_is_listed() -> None:
+    """The page names what the code does, and no more."""
+    listed = [
+        (found[0].strip("`"), tuple(re.findall(r"`([^`]+)`", found[1])), found[2])
+        for found in rows("What spends money and is not metered")
+    ]
+    known = [(package, each.calls, each.bill) for package, spent in NOT_METERED.items() for each in spent]
+    assert listed == known
+
+
+@pytest.mark.parametrize("name", _CLIENTS)
+def test_every_client_that_can_be_wrapped_is_listed(name: str) -> None:
+    """Each class that a provider of an SDK takes stands in the table, unless it is the asynchronous twin of one."""
+    module, _, attribute = _CLIENTS[name].partition(":")
+    provider = getattr(importlib.import_module(module), attribute)
+    clients = provider.vendor.clients if isinstance(provider, SdkProvider) else ()
+    listed = {client for found in rows("Clients") for client in re.findall(r"`(\w+)`", found[0])}
+    assert {client for client in clients if not client.startswith("Async")} <= listed
 
 
 # Errors.

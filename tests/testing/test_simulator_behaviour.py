@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import struct
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -294,6 +296,23 @@ def test_recorded_streams_and_errors_are_replayed(simulator: ProviderSimulator, 
     with pytest.raises(openai.NotFoundError) as raised:
         client.chat.completions.create(**CHAT)
     assert raised.value.code == "model_not_found"
+
+
+def test_an_aws_event_stream_is_replayed_frame_by_frame(simulator: ProviderSimulator, client: Any) -> None:
+    """Each frame says its own length; a stream of them keeps every byte, and can be broken off after one."""
+    first, second = struct.pack(">I", 7) + b"one", struct.pack(">I", 9) + b"other"
+    replay = partial(simulator.replay, body=first + second, content_type="application/vnd.amazon.eventstream")
+    replay()
+    with client.chat.completions.with_streaming_response.create(**CHAT, stream=True) as raw:
+        assert b"".join(raw.iter_bytes()) == first + second
+    replay(break_after=1)
+    read: list[bytes] = []
+    with (
+        client.chat.completions.with_streaming_response.create(**CHAT, stream=True) as raw,
+        pytest.raises(Exception, match=BROKEN),
+    ):
+        read.extend(raw.iter_bytes())
+    assert b"".join(read) == first
 
 
 def test_requests_are_recorded_and_forgotten(simulator: ProviderSimulator, client: Any) -> None:

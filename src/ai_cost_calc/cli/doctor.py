@@ -24,10 +24,11 @@ from ai_cost_calc.delivery import backlog
 from ai_cost_calc.errors import CostCalcError
 from ai_cost_calc.ports.ledgers import Ledger, SpendQuery
 from ai_cost_calc.prices import load_price_book
+from ai_cost_calc.providers.not_metered import NOT_METERED
 
 State = Literal["ok", "warn", "fail"]
 _STYLES: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
-_SDKS: Final = {"openai": (2, 3), "anthropic": (2,)}
+_SDKS: Final = {"openai": (2, 3), "anthropic": (2,), "fireworks-ai": (1,), "groq": (1,), "together": (3,)}
 _MONTH_SECONDS: Final = 30 * 86_400
 _MANY_WAIT: Final = 10_000
 _NEWEST: Final = (3, 13)
@@ -69,6 +70,7 @@ def _checks(config: Config) -> Iterator[Check]:
     yield _interpreter()
     for package, majors in _SDKS.items():
         yield _sdk(package, majors)
+    yield _not_metered()
     yield _prices(config)
     books = Books(config, None)
     try:
@@ -101,15 +103,32 @@ def _interpreter() -> Check:
 
 
 def _sdk(package: str, majors: tuple[int, ...]) -> Check:
-    try:
-        installed = version(package)
-    except PackageNotFoundError:
+    installed = _installed(package)
+    if installed is None:
         return Check(package, "ok", "not installed, so nothing to wrap")
     known = int(installed.partition(".")[0]) in majors
     fix = (
         "" if known else f"wrap() is tested with {package} {' and '.join(map(str, majors))}; others may not be metered."
     )
     return Check(package, "ok" if known else "warn", f"{installed}, can be wrapped", fix)
+
+
+def _not_metered() -> Check:
+    """What the installed SDKs can spend without our noticing."""
+    named = [
+        f"{package}: {', '.join(name for each in spent for name in each.calls)}"
+        for package, spent in NOT_METERED.items()
+        if _installed(package)
+    ]
+    fix = "See the provider's own usage page for these; what you know of them can be recorded by hand." if named else ""
+    return Check("not metered", "ok", "; ".join(named) or "nothing of what is installed", fix)
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _prices(config: Config) -> Check:

@@ -12,6 +12,7 @@ import socket
 import threading
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from struct import unpack_from
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ HANG_SECONDS: Final = 60.0
 """How long a hanging answer keeps its connection open when nobody closes it."""
 MAX_HEAD_BYTES: Final = 65_536
 _CLOSE_SECONDS: Final = 5.0
+_FRAME_LENGTH: Final = 4
 _EVENT_END: Final = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)")
 
 
@@ -79,6 +81,24 @@ class Reply:
 def events_of(body: bytes) -> tuple[bytes, ...]:
     """Cut the body of an event stream after every event, losing no byte."""
     return tuple(part for part in _EVENT_END.split(body) if part)
+
+
+def frames_of(body: bytes) -> tuple[bytes, ...]:
+    """Cut an AWS event stream after every frame, each of which starts with its own length, losing no byte."""
+    frames, start = [], 0
+    while start < len(body):
+        (length,) = unpack_from(">I", body, start) if len(body) - start >= _FRAME_LENGTH else (0,)
+        end = start + length if length else len(body)
+        frames.append(body[start:end])
+        start = end
+    return tuple(frames)
+
+
+def cutter(content_type: str) -> Callable[[bytes], tuple[bytes, ...]] | None:
+    """How to cut a body of this content type into its events; `None` where it is one document."""
+    if content_type.startswith("text/event-stream"):
+        return events_of
+    return frames_of if content_type.startswith("application/vnd.amazon.eventstream") else None
 
 
 class LoopbackServer:

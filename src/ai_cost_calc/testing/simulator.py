@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack, cast
 
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.testing._call import Refused
-from ai_cost_calc.testing._http import LoopbackServer, Reply, events_of
+from ai_cost_calc.testing._http import LoopbackServer, Reply, cutter
 from ai_cost_calc.testing._routes import Backend, Route
 from ai_cost_calc.testing._tokens import Sampler
 
@@ -187,21 +187,27 @@ class ProviderSimulator:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         path: str | None = None,
+        chunk_delay_ms: float = 0,
+        break_after: int | None = None,
     ) -> None:
         """Plan an exact answer for the next request, byte for byte, such as a recorded one.
 
-        An event stream is sent event by event, so that `break_after` and `chunk_delay_ms` work on it.
+        An event stream, of server-sent events or of AWS's frames, is sent event by event, so that `break_after` and
+        `chunk_delay_ms` (see `Behaviour`) work on it.
         """
-        streamed = content_type.startswith("text/event-stream")
+        cut = cutter(content_type)
         kept = {name: value for name, value in (headers or {}).items() if name.lower() not in _OWN_HEADERS}
         reply = Reply(
-            parts=events_of(body) if streamed else (body,),
+            parts=cut(body) if cut is not None else (body,),
             status=status,
             content_type=content_type,
             headers=kept,
-            streamed=streamed,
+            streamed=cut is not None,
         )
-        self._plan(_Plan(path=path, left=1, behaviour={}, reply=reply))
+        behaviour: Behaviour = {"chunk_delay_ms": chunk_delay_ms}
+        if break_after is not None:
+            behaviour["break_after"] = break_after
+        self._plan(_Plan(path=path, left=1, behaviour=behaviour, reply=reply))
 
     def reset(self) -> None:
         """Forget requests, plans, prompt caches and background responses."""

@@ -14,6 +14,8 @@ from ai_cost_calc.providers import provider_for, settle_dropped
 from ai_cost_calc.testing import ProviderSimulator
 from tests.providers.seams.recording import RecordingMeter
 
+pytest.register_assert_rewrite("tests.providers.seams.conformance", "tests.providers.seams.exchanges")
+
 USAGE = {"input_tokens": 1_200, "output_tokens": 340, "cache_read_tokens": 1_024}
 
 # SDKs load the system's certificates for each client they make, which takes longer than a test; loopback needs none.

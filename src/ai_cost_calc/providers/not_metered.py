@@ -1,0 +1,51 @@
+"""What wrapped clients can spend that no response accounts for: `ai-cost-calc doctor` and the docs name it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+
+class NotMetered(msgspec.Struct, frozen=True):
+    """Something that an SDK's clients can buy and that is not metered.
+
+    Attributes:
+        calls: attributes of the client that buy it.
+        bill: what it is billed by.
+    """
+
+    calls: tuple[str, ...]
+    bill: str
+
+
+NOT_METERED: Final = {
+    "anthropic": (NotMetered(("beta.sessions",), "managed agents: tokens of the session and its active time"),),
+    "fireworks-ai": (
+        NotMetered(("batch_inference_jobs",), "batches, whose results are written to a dataset"),
+        NotMetered(("deployments",), "GPU time of dedicated deployments"),
+        NotMetered(
+            ("dpo_jobs", "reinforcement_fine_tuning_jobs", "reinforcement_fine_tuning_steps",
+             "supervised_fine_tuning_jobs"),
+            "tokens of training",
+        ),
+        NotMetered(("evaluation_jobs",), "tokens of the models evaluated"),
+    ),
+    "openai": (
+        NotMetered(("beta.agents", "beta.chatkit"), "hosted agents and their sessions"),
+        NotMetered(("beta.threads",), "tokens of assistants' runs"),
+        NotMetered(("containers",), "sessions of code interpreter containers"),
+        NotMetered(("evals",), "tokens of the models evaluated"),
+        NotMetered(("fine_tuning",), "tokens or hours of training"),
+        NotMetered(("vector_stores",), "storage by size and day"),
+        NotMetered(("videos",), "seconds of video"),
+    ),
+    "together": (
+        NotMetered(("beta.jig", "clusters", "endpoints"), "GPU time of dedicated hardware, and its storage"),
+        NotMetered(("evals",), "tokens of the models evaluated"),
+        NotMetered(("fine_tuning", "post_training"), "tokens or hours of training"),
+        NotMetered(("videos",), "seconds of video"),
+    ),
+}  # fmt: skip
+"""By the name of the SDK's package. Sources: the vendors' pricing pages; `resources/` of openai 3.54, anthropic 2.12,
+together 3.1.1 and fireworks-ai 1.2.30."""
