@@ -25,7 +25,10 @@ __all__ = [
 
 _CLIENTS: Final = {
     "anthropic": "ai_cost_calc.providers.anthropic:PROVIDER",
+    "fireworks": "ai_cost_calc.providers.fireworks:PROVIDER",
+    "groq": "ai_cost_calc.providers.groq:PROVIDER",
     "openai": "ai_cost_calc.providers.openai:PROVIDER",
+    "together": "ai_cost_calc.providers.together:PROVIDER",
 }
 """Root module of a vendor's client classes to the provider that hooks them."""
 
@@ -43,10 +46,11 @@ def provider_for(client: object) -> Provider:
             provider = cast("Provider", getattr(importlib.import_module(module), name))
             if provider.handles(client):
                 return provider
-    known = " and ".join(_CLIENTS)
+    *known, last = _CLIENTS
     raise UnsupportedClient(
-        f"{type(client).__module__}.{type(client).__qualname__} cannot be wrapped; clients of {known} can. For "
-        "anything else, guard the call and record its response: with calc.guard(...) as call: call.record(response)"
+        f"{type(client).__module__}.{type(client).__qualname__} cannot be wrapped; clients of {', '.join(known)} and "
+        f"{last} can. For anything else, "
+        "guard the call and record its response: with calc.guard(...) as call: call.record(response)"
     )
 
 

@@ -13,8 +13,12 @@ from typing import Any, Final
 
 import msgspec
 
-UNASKED: Final = frozenset({"deepseek", "groq", "mistral", "openrouter", "together"})
-"""Providers whose streams report usage anyway, on a chunk that the caller gets too: nothing to ask, nothing to hide."""
+UNASKED: Final = frozenset({"deepseek", "fireworks", "groq", "mistral", "openrouter", "together"})
+"""Providers whose streams report usage anyway, on a chunk that the caller gets too: nothing to ask, nothing to hide.
+
+Fireworks: docs.fireworks.ai, "OpenAI compatibility", "Token usage for streaming responses"; its SDK has no
+`stream_options` (fireworks-ai 1.2.30).
+"""
 REFUSALS: Final = frozenset({400, 422})
 
 _END: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")

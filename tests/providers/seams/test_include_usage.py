@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai._models import FinalRequestOptions
 
-from ai_cost_calc.providers import openai as seam
+from ai_cost_calc.providers import _openai_like as seam
 from ai_cost_calc.providers import provider_for
 from ai_cost_calc.providers._include_usage import UNASKED, UsageFilter
+from ai_cost_calc.providers.openai import PROVIDER
 from ai_cost_calc.testing import ProviderSimulator
 from tests.providers.seams.conftest import USAGE
 from tests.providers.seams.recording import RecordingMeter
@@ -215,10 +216,12 @@ def test_another_mistake_is_not_repeated(
 def test_hosts_that_report_anyway_are_not_asked(meter: RecordingMeter, simulator: ProviderSimulator) -> None:
     """Where streams carry usage unasked, requests and bytes stay exactly as they are."""
     assert {"groq", "mistral", "deepseek"} <= UNASKED
-    request = seam.sending(openai.OpenAI(base_url="https://api.groq.com/openai/v1", api_key="any"), _options())
+    request = PROVIDER.vendor.sending(
+        openai.OpenAI(base_url="https://api.groq.com/openai/v1", api_key="any"), _options()
+    )
     assert request is not None
     assert (request.request.provider, request.hides_usage) == ("groq", False)
-    request = seam.sending(openai.OpenAI(base_url="https://api.openai.com/v1", api_key="any"), _options())
+    request = PROVIDER.vendor.sending(openai.OpenAI(base_url="https://api.openai.com/v1", api_key="any"), _options())
     assert request is not None
     assert (request.request.provider, request.hides_usage) == ("openai", True)
 

@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import BaseModel
 
 from ai_cost_calc.providers import provider_for
-from ai_cost_calc.providers.openai import sending
+from ai_cost_calc.providers.openai import PROVIDER
 from ai_cost_calc.testing import ProviderSimulator
 from tests.providers.seams.conftest import USAGE, MakeClient
 from tests.providers.seams.recording import RecordingMeter
@@ -275,7 +275,7 @@ HOSTS = {
 def test_the_host_tells_the_provider(url: str) -> None:
     """OpenAI's client talks to many providers; one that is not known is taken for OpenAI."""
     options = FinalRequestOptions.construct(method="post", url="/chat/completions", json_data=CHAT)
-    found = sending(openai.OpenAI(base_url=url, api_key="any"), options)
+    found = PROVIDER.vendor.sending(openai.OpenAI(base_url=url, api_key="any"), options)
     assert found is not None
     assert found.request.provider == HOSTS[url]
     assert found.by_proxy == url.startswith("http://127")

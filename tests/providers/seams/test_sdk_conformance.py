@@ -11,20 +11,36 @@ import pytest
 
 from tests.providers.readers.bodies import (
     CHAT_COUNTS,
+    CHAT_USAGE,
     MESSAGE_COUNTS,
     chat,
     chat_stream,
+    chunk,
     message,
     message_stream,
     sse,
 )
 from tests.providers.seams.conformance import Case, ClientConformance
 
+MODEL: Final = "gpt-4.1-2025-04-14"
 MESSAGES: Final = [{"role": "user", "content": "Describe the fjord."}]
 CHAT: Final[dict[str, Any]] = {"model": "gpt-4.1", "messages": MESSAGES}
-ASKED: Final[Any] = {"include_usage": True}
+ASKING: Final[dict[str, Any]] = {"stream_options": {"include_usage": True}}
 ASK: Final[dict[str, Any]] = {"model": "claude-opus-4-8", "max_tokens": 400, "messages": MESSAGES}
 ANTHROPIC_ERROR: Final = b'{"type": "error", "error": {"type": "invalid_request_error", "message": "No such model."}}'
+
+
+CHAT_STREAM: Final = [{**event, "model": MODEL} if isinstance(event, dict) else event for event in chat_stream()]
+"""A streamed completion with usage on a chunk of its own."""
+TEXT_CHUNKS: Final = CHAT_STREAM[:-3]
+GROQ_STREAM: Final = [
+    *TEXT_CHUNKS,
+    chunk(finish="stop", model=MODEL, x_groq={"id": "req_1", "usage": CHAT_USAGE}),
+    "[DONE]",
+]
+"""A streamed completion of Groq's, with usage in `x_groq` on its last chunk."""
+LAST_HAS_USAGE: Final = [*TEXT_CHUNKS, chunk(finish="stop", model=MODEL, usage=CHAT_USAGE), "[DONE]"]
+"""A streamed completion of Together's and Fireworks', with usage on its last chunk."""
 
 
 def opening(module: str, name: str, path: str = "", **options: Any) -> Callable[[str], Any]:
@@ -51,17 +67,12 @@ def chat_cases(module: str, name: str, provider: str, **more: Any) -> list[Case]
             answer=json.dumps(chat()).encode(),
             usage=CHAT_COUNTS,
             provider=provider,
-            model="gpt-4.1-2025-04-14",
-            stream=lambda client: client.chat.completions.create(**CHAT, stream=True, stream_options=ASKED),
-            events=sse(*(more.get("stream") or chat_stream_of("gpt-4.1-2025-04-14"))),
+            model=MODEL,
+            stream=lambda client: client.chat.completions.create(**CHAT, stream=True, **more.get("asking", {})),
+            events=sse(*(more.get("stream") or CHAT_STREAM)),
         )
         for each in (name, f"Async{name}")
     ]
-
-
-def chat_stream_of(model: str) -> list[Any]:
-    """A streamed completion of this model."""
-    return [{**event, "model": model} if isinstance(event, dict) else event for event in chat_stream()]
 
 
 def message_cases(name: str, provider: str, *, path: str = "", model: str = "claude-sonnet-4-5-20250929") -> list[Case]:
@@ -85,8 +96,11 @@ def message_cases(name: str, provider: str, *, path: str = "", model: str = "cla
 
 
 CASES: Final = [
-    *chat_cases("openai", "OpenAI", "openai", path="/v1"),
-    *chat_cases("openai", "AzureOpenAI", "azure", options={"api_version": "2025-04-01-preview"}),
+    *chat_cases("openai", "OpenAI", "openai", path="/v1", asking=ASKING),
+    *chat_cases("openai", "AzureOpenAI", "azure", options={"api_version": "2025-04-01-preview"}, asking=ASKING),
+    *chat_cases("groq", "Groq", "groq", stream=GROQ_STREAM),
+    *chat_cases("together", "Together", "together", stream=LAST_HAS_USAGE),
+    *chat_cases("fireworks", "Fireworks", "fireworks", stream=LAST_HAS_USAGE),
     *message_cases("Anthropic", "anthropic"),
 ]
 
