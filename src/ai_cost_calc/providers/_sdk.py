@@ -46,7 +46,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
         name: the provider its clients talk to, unless their base URL says otherwise.
         module: the SDK's root module.
         oldest: the first version that is supported.
-        clients: names of its client classes.
+        clients: names of its client classes; a version may have fewer.
         sending: what a call with these options is; `None` for one that costs nothing.
         refused: told that this client's host does not take a request as `sending` changed it.
     """
@@ -73,7 +73,8 @@ class SdkProvider:
     def handles(self, client: object) -> bool:
         """Whether this is one of the vendor's clients, or of a class made from one."""
         sdk = sys.modules.get(self.vendor.module)
-        return sdk is not None and isinstance(client, tuple(getattr(sdk, name) for name in self.vendor.clients))
+        clients = tuple(getattr(sdk, name) for name in self.vendor.clients if hasattr(sdk, name))
+        return isinstance(client, clients)
 
     def wrap(self, client: Any, meter: Meter, *, scoped: bool = False) -> None:
         """Guard this client's calls. Copies that are made of it while it is wrapped stay so."""

@@ -76,7 +76,7 @@ class Tap:
     def __init__(self, call: Caller, reader: Reader | None, content_type: str) -> None:
         self._call = call
         self._reader = reader
-        self._streams = "event-stream" in content_type
+        self._streams = "event-stream" in content_type or "eventstream" in content_type  # the latter is Amazon's
         self._filter = UsageFilter() if call.sending.hides_usage and "json" not in content_type else None
         self._failed = False
         self._unfinished = [True]

@@ -1,12 +1,16 @@
-"""Anthropic's SDK: `Anthropic`, `AsyncAnthropic` and what is made from them, stable and beta messages alike.
+"""Anthropic's SDK: `Anthropic`, its clients for other clouds, their asynchronous twins and what is made from them.
 
-Billed is `POST /v1/messages` (docs.claude.com, "Pricing"); counting tokens is free. Batches are billed when their
-results are made, and are not metered here. Read in anthropic 2.12 (`resources/messages/`, `resources/beta/messages/`).
+Billed is `POST /v1/messages` (docs.claude.com, "Pricing"), stable and beta; counting tokens is free. Read in anthropic
+2.12: `resources/messages/`, `resources/beta/messages/`, `lib/bedrock/`, `lib/vertex/`, `lib/google_cloud/`, `lib/aws/`,
+`lib/foundry.py`. At the guard every client asks for `/v1/messages`; those of Amazon Bedrock and Vertex AI send it
+elsewhere.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
+
+import msgspec
 
 from ai_cost_calc.providers._request import Input, Request, Sending, body_of, text, whole
 from ai_cost_calc.providers._sdk import SdkProvider, Vendor, provider_at
@@ -14,7 +18,32 @@ from ai_cost_calc.providers._sdk import SdkProvider, Vendor, provider_at
 TOOL_PROMPT_BYTES: Final = 2_400
 """What Anthropic adds before the tools of a request, at the most: 530 tokens (docs.claude.com, "Tool use", pricing)."""
 
-_PATH: Final = b"messages"
+
+class Cloud(msgspec.Struct, frozen=True):
+    """Where a client's requests go.
+
+    Attributes:
+        provider: who bills them, unless the base URL says otherwise.
+        api: what answers.
+        path: part of the path that they are sent to.
+    """
+
+    provider: str = "anthropic"
+    api: str = "messages"
+    path: bytes = b"messages"
+
+
+CLOUDS: Final = {
+    "Anthropic": Cloud(),
+    "AnthropicAWS": Cloud(),
+    "AnthropicBedrock": Cloud("aws", "invoke", b"/invoke"),
+    "AnthropicBedrockMantle": Cloud("aws"),
+    "AnthropicFoundry": Cloud("azure"),
+    "AnthropicGoogleCloud": Cloud(),
+    "AnthropicVertex": Cloud("google", path=b"awPredict"),
+}
+"""By the name of the client. Amazon Bedrock, Vertex AI and Azure AI Foundry sell Claude themselves; what is called
+after AWS and Google Cloud is Anthropic's own API, at its own prices, billed by a marketplace."""
 
 
 def sending(client: Any, options: Any) -> Sending | None:
@@ -22,17 +51,24 @@ def sending(client: Any, options: Any) -> Sending | None:
     if options.method.lower() != "post" or not options.url.partition("?")[0].endswith("/messages"):
         return None
     body = body_of(options)
+    cloud = cloud_of(client)
     host = provider_at(client, "v1/messages")
     request = Request(
-        provider=host or "anthropic",
+        provider=host or cloud.provider,
         model=text(body.get("model")),
-        api="messages",
+        api=cloud.api,
         stream=body.get("stream") is True,
         input=Input(body, framing=TOOL_PROMPT_BYTES if body.get("tools") else 0),
         max_output_tokens=whole(body.get("max_tokens")),
         service_tier=text(body.get("service_tier")),
     )
-    return Sending(request, options, _PATH, host is None)
+    return Sending(request, options, cloud.path, host is None)
+
+
+def cloud_of(client: Any) -> Cloud:
+    """Where this client's requests go, by its class or the one that it was made from."""
+    names = (kind.__name__.removeprefix("Async") for kind in type(client).__mro__)
+    return next((CLOUDS[name] for name in names if name in CLOUDS), CLOUDS["Anthropic"])
 
 
 PROVIDER: Final = SdkProvider(
@@ -40,7 +76,7 @@ PROVIDER: Final = SdkProvider(
         name="anthropic",
         module="anthropic",
         oldest=(2, 0),
-        clients=("Anthropic", "AsyncAnthropic"),
+        clients=tuple(f"{prefix}{name}" for name in CLOUDS for prefix in ("", "Async")),
         sending=sending,
     )
 )

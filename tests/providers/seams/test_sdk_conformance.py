@@ -12,6 +12,7 @@ import pytest
 from tests.providers.readers.bodies import (
     CHAT_COUNTS,
     CHAT_USAGE,
+    EVENT_STREAM,
     MESSAGE_COUNTS,
     chat,
     chat_stream,
@@ -19,9 +20,11 @@ from tests.providers.readers.bodies import (
     message,
     message_stream,
     sse,
+    wrapped,
 )
 from tests.providers.seams.conformance import Case, ClientConformance
 
+CLAUDE: Final = "claude-sonnet-4-5-20250929"
 MODEL: Final = "gpt-4.1-2025-04-14"
 MESSAGES: Final = [{"role": "user", "content": "Describe the fjord."}]
 CHAT: Final[dict[str, Any]] = {"model": "gpt-4.1", "messages": MESSAGES}
@@ -42,6 +45,18 @@ GROQ_STREAM: Final = [
 LAST_HAS_USAGE: Final = [*TEXT_CHUNKS, chunk(finish="stop", model=MODEL, usage=CHAT_USAGE), "[DONE]"]
 """A streamed completion of Together's and Fireworks', with usage on its last chunk."""
 
+METRICS: Final = {
+    "inputTokenCount": 3,
+    "outputTokenCount": 90,
+    "cacheReadInputTokenCount": 1000,
+    "cacheWriteInputTokenCount": 200,
+}
+BEDROCK_STREAM: Final = b"".join(
+    wrapped(event | ({"amazon-bedrock-invocationMetrics": METRICS} if event["type"] == "message_stop" else {}))
+    for event in message_stream()
+)
+"""A streamed message in the frames of Amazon Bedrock, whose last event says what is billed."""
+
 
 def opening(module: str, name: str, path: str = "", **options: Any) -> Callable[[str], Any]:
     """A way to make a client; loopback needs no certificates, which take longer to load than a test takes."""
@@ -51,9 +66,13 @@ def opening(module: str, name: str, path: str = "", **options: Any) -> Callable[
         asynchronous = name.startswith("Async")
         http = (sdk.DefaultAsyncHttpxClient if asynchronous else sdk.DefaultHttpxClient)(verify=False)
         address = {"azure_endpoint": url} if "Azure" in name else {"base_url": url + path}
-        return getattr(sdk, name)(**address, http_client=http, **{"api_key": "any", **options})
+        return getattr(sdk, name)(**address, http_client=http, **_given({"api_key": "any", **options}))
 
     return open_client
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def chat_cases(module: str, name: str, provider: str, **more: Any) -> list[Case]:
@@ -75,20 +94,21 @@ def chat_cases(module: str, name: str, provider: str, **more: Any) -> list[Case]
     ]
 
 
-def message_cases(name: str, provider: str, *, path: str = "", model: str = "claude-sonnet-4-5-20250929") -> list[Case]:
+def message_cases(name: str, provider: str, *, model: str = CLAUDE, **more: Any) -> list[Case]:
     """A client of Anthropic's and its asynchronous twin, asked for a message."""
     return [
         Case(
             name=f"anthropic.{each}",
-            open=opening("anthropic", each, path),
+            open=opening("anthropic", each, **more.get("options", {})),
             ask=lambda client: client.messages.create(**ASK),
             answer=json.dumps(message()).encode(),
             usage=MESSAGE_COUNTS,
             provider=provider,
             model=model,
-            api="messages",
+            api=more.get("api", "messages"),
             stream=lambda client: client.messages.create(**ASK, stream=True),
-            events=sse(*message_stream(), named=True),
+            events=more.get("events", sse(*message_stream(), named=True)),
+            events_type=more.get("events_type", "text/event-stream"),
             error=ANTHROPIC_ERROR,
         )
         for each in (name, f"Async{name}")
@@ -102,6 +122,24 @@ CASES: Final = [
     *chat_cases("together", "Together", "together", stream=LAST_HAS_USAGE),
     *chat_cases("fireworks", "Fireworks", "fireworks", stream=LAST_HAS_USAGE),
     *message_cases("Anthropic", "anthropic"),
+    *message_cases("AnthropicAWS", "anthropic", options={"workspace_id": "wrkspc_1", "aws_region": "us-east-1"}),
+    *message_cases(
+        "AnthropicBedrock",
+        "aws",
+        model=ASK["model"],
+        options={"aws_region": "us-east-1"},
+        api="invoke",
+        events=BEDROCK_STREAM,
+        events_type=EVENT_STREAM,
+    ),
+    *message_cases("AnthropicBedrockMantle", "aws", model=ASK["model"], options={"aws_region": "us-east-1"}),
+    *message_cases("AnthropicFoundry", "azure"),
+    *message_cases("AnthropicGoogleCloud", "anthropic", options={"api_key": None, "project": "p", "skip_auth": True}),
+    *message_cases(
+        "AnthropicVertex",
+        "google",
+        options={"api_key": None, "region": "us-east5", "project_id": "p", "access_token": "any"},
+    ),
 ]
 
 

@@ -142,6 +142,13 @@ def header_counts(source: Source) -> dict[str, Any] | None:
     return counts | {"input_tokens": counts.get("input_tokens", 0) + cached}
 
 
+def read_sold(wire: Any, source: Source) -> Reading:
+    """Read a message that Bedrock sells, under the name asked for, which tells a global price from a regional one."""
+    if source.model is not None:
+        wire.model = source.model
+    return read_message(wire, source)
+
+
 def read_invoked(wire: Any, source: Source) -> Reading:
     """Read an answer. The model asked for is the one that Bedrock prices; the body names Anthropic's own."""
     usage = wire.usage
@@ -151,7 +158,7 @@ def read_invoked(wire: Any, source: Source) -> Reading:
         counts = (usage and _usage_counts(usage)) or _family_counts(wire) or header_counts(source)
     tier = source.headers.get("x-amzn-bedrock-service-tier")
     if usage is not None and usage.iterations and wire.metrics is None:
-        return read_message(wire, source)
+        return read_sold(wire, source)
     return source.reading(counts, source.model or wire.model, wire.id, service_tier=tier)
 
 

@@ -1,6 +1,7 @@
 """Anthropic: messages, batches of them, and what it does not bill or report.
 
-Source: Anthropic's API reference; Claude Platform on AWS (`aws-external-anthropic`) speaks the same API.
+Source: Anthropic's API reference. Claude Platform on AWS (`aws-external-anthropic`) and Claude Models on Google Cloud
+(`claude.googleapis.com`; anthropic 2.12, `lib/google_cloud/README.md`) are the same API under the same models' names.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ai_cost_calc.providers.readers._openai_shape import CHAT
 
 ANTHROPIC: Final = Vendor(
     name="anthropic",
-    hosts=(r"api\.anthropic\.com", r"aws-external-anthropic\.[\w-]+\.api\.aws"),
+    hosts=(r"api\.anthropic\.com", r"aws-external-anthropic\.[\w-]+\.api\.aws", r"claude\.googleapis\.com"),
     paths=(
         (r"/messages/count_tokens$|/models(/[^/]+)?$", "count_tokens"),
         (r"/messages/batches/[^/]+/results$", "batch_results"),

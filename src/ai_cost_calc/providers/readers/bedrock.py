@@ -7,13 +7,14 @@ Source: docs.aws.amazon.com/bedrock/latest/APIReference, `API_runtime_TokenUsage
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from msgspec import field
 
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.providers.readers._anthropic_shape import MESSAGES
-from ai_cost_calc.providers.readers._bedrock_invoke import INVOKE
+from ai_cost_calc.providers.readers._bedrock_invoke import INVOKE, read_sold
 from ai_cost_calc.providers.readers._compatible import COMPATIBLE
 from ai_cost_calc.providers.readers._flavour import FREE, UNREPORTED, Flavour, Source, Vendor, utf8_bytes
 from ai_cost_calc.providers.readers._wire import Count, Wire
@@ -140,6 +141,7 @@ def _text(event: ConverseEvent) -> int:
     return said + (utf8_bytes(delta.tool_use.input) if delta.tool_use is not None else 0)
 
 
+SOLD_MESSAGES: Final = replace(MESSAGES, read=read_sold)
 _MODEL: Final = r"/model/(?P<model>.+?)"
 
 BEDROCK: Final = Vendor(
@@ -154,7 +156,7 @@ BEDROCK: Final = Vendor(
     ),
     flavours={
         **COMPATIBLE,
-        "messages": MESSAGES,
+        "messages": SOLD_MESSAGES,
         "converse": Flavour(
             wire=Converse,
             event=ConverseEvent,
@@ -173,5 +175,5 @@ MANTLE: Final = Vendor(
     name="aws",
     aliases=("mantle", "bedrock_mantle"),
     hosts=(r"bedrock-mantle\.(?P<region>[^./]+)\.api\.aws",),
-    flavours={**COMPATIBLE, "messages": MESSAGES},
+    flavours={**COMPATIBLE, "messages": SOLD_MESSAGES},
 )
