@@ -106,6 +106,21 @@ def test_the_highest_tier_reached_counts_for_every_rate_that_has_it() -> None:
     assert model.nanos(Usage(input_tokens=201, output_tokens=10, web_searches=1)) == 201 * 3_000 + 10 * 20_000 + 10**7
 
 
+@pytest.mark.parametrize(("calls", "nanos"), [(1, 1_000_005_000), (2, 1_000_005_000), (3, 500_002_500)])
+def test_the_tier_of_many_requests_is_that_of_their_average(calls: int, nanos: int) -> None:
+    """With a tier at 200,000, two requests of 200,001 tokens on average are above it, three of 133,334 are not."""
+    model = price(input_tokens=per_mtok("1.25", (200_000, "2.5")))
+    assert model.priced(Usage(input_tokens=400_002), calls)[0] == nanos
+    assert sum(item.usd for item in model.items(Usage(input_tokens=400_002), calls)) * 10**9 == nanos
+
+
+def test_a_fee_per_request_counts_for_each_of_many() -> None:
+    """A fee of half a cent is charged three times for three requests."""
+    model = price(input_tokens="0", requests="0.005")
+    assert model.priced(Usage(input_tokens=9), 3)[0] == 15 * 10**6
+    assert [item.count for item in model.items(Usage(), 3)] == [3]
+
+
 @pytest.mark.parametrize(("count", "nanos"), [(1, 0), (3, 2), (5, 2), (7, 4), (2, 1)])
 def test_a_cost_is_rounded_once_half_to_even(count: int, nanos: int) -> None:
     """At half a nano-dollar a token, 1 token costs 0, 3 cost 2, 5 cost 2, 7 cost 4."""

@@ -89,7 +89,7 @@ class Biller:
         book = self._book()
         cost = book.price(
             reading.usage or NO_USAGE, provider=reading.provider, model=reading.model, at=at,
-            context=self._context_of(reading),
+            context=self._context_of(reading), calls=reading.calls,
         )  # fmt: skip
         if reading.usage is None:
             return Cost(nanos=None, price_version=cost.price_version, reason="the response carries no usage")

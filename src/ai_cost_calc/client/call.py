@@ -243,7 +243,8 @@ class Call:
         )  # fmt: skip
         self.events.extend(events)
         came_to = spend(events)
-        metering.learn(self._provider, self._model, self.attribution, hold.claims, came_to)
+        if self._request is None or not self._request.batch:
+            metering.learn(self._provider, self._model, self.attribution, hold.claims, came_to)
         return Bill(actuals=self._actuals(hold.claims, came_to), bookings=self._bookings(events, hold), records=events)
 
     def _actuals(self, claims: tuple[Claim, ...], came_to: Spend) -> list[int]:

@@ -45,7 +45,7 @@ class Estimator:
 
     def request(self, request: CallRequest, attribution: Attribution, *, strict: bool, now: float) -> Estimate:
         """Estimate a call of a known model. The strict bound is computed only when a budget asks for it."""
-        upper = self.learned.upper(request.provider, request.model, attribution.feature)
+        upper = None if request.batch else self.learned.upper(request.provider, request.model, attribution.feature)
         if upper is not None and not strict:
             return Estimate(expected=upper, learned=True)
         bound = self._strict(request, now)

@@ -123,8 +123,9 @@ class PriceBook:
         self._dearest: Recent[tuple[str, int], Fraction | None] = Recent(NAMES_REMEMBERED)
 
     def price(
-        self, usage: Usage, *, provider: str | None, model: str | None, at: float, context: Context | None = None
-    ) -> Cost:
+        self, usage: Usage, *, provider: str | None, model: str | None, at: float, context: Context | None = None,
+        calls: int = 1,
+    ) -> Cost:  # fmt: skip
         """What a usage costs. Never raises: an unknown model gives a cost of `None`, with the reason.
 
         Args:
@@ -133,13 +134,14 @@ class PriceBook:
             model: as the provider names it, or a slug such as `openai/gpt-4o`.
             at: when the call was made, in unix seconds.
             context: what the rate depends on, in the words of genai-prices: `service_tier`, `processing`, `speed`, ….
+            calls: how many requests the usage is the sum of.
         """
         entry = self._entries.get((provider, model)) or self._enter(provider, model)
         found, timetable = entry.found, entry.timetable
         if found is None or timetable is None:
             return Cost(nanos=None, price_version=self.version, reason=entry.reason, usage=usage)
         price = timetable.at(at, context)
-        nanos, unpriced = price.priced(usage)
+        nanos, unpriced = price.priced(usage, calls)
         if entry.unpriced:
             unpriced += entry.unpriced
         return Cost(
@@ -151,6 +153,7 @@ class PriceBook:
             unpriced=unpriced,
             price=price,
             usage=usage,
+            calls=calls,
         )
 
     def find(self, provider: str | None, model: str | None) -> PricedModel | None:

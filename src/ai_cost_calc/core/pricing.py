@@ -83,17 +83,18 @@ class _Table:
         self._other = _Weighted({name: whole.pop(name) for name in BEYOND_TOKENS if name in whole})
         self._parts = _Weighted(whole) if whole else None
 
-    def nanos(self, usage: Usage, *, beyond: bool, seconds: float) -> int:
+    def nanos(self, usage: Usage, calls: int, *, beyond: bool, seconds: float) -> int:
         """The cost, rounded once, half to even, to whole nano-dollars.
 
         Args:
             usage: what was used.
+            calls: how many requests it is the sum of.
             beyond: whether that is more than tokens.
             seconds: of audio, as billed.
         """
         per_input, per_output, per_read, per_write = self._common
         total = (
-            self._fee
+            self._fee * calls
             + usage.input_tokens * per_input
             + usage.output_tokens * per_output
             + usage.cache_read_tokens * per_read
@@ -185,9 +186,9 @@ class ModelPrice:
     def _table(self, input_tokens: int) -> _Table:
         return _Table({name: rate.at(input_tokens) for name, rate in self.rates.items()}, self._shares)
 
-    def _table_for(self, usage: Usage) -> _Table:
+    def _table_for(self, usage: Usage, calls: int) -> _Table:
         for start, table in self._tiers:
-            if usage.input_tokens > start:
+            if usage.input_tokens > start * calls:
                 return table
         return self._base
 
@@ -199,12 +200,18 @@ class ModelPrice:
         """What no rate pays for: counts of this usage, and what the context says that has no rate."""
         return self.priced(usage)[1]
 
-    def priced(self, usage: Usage) -> tuple[int, tuple[str, ...]]:
-        """What this usage costs in whole nano-dollars, and what of it no rate pays for."""
-        table = self._table_for(usage) if self._tiers else self._base
+    def priced(self, usage: Usage, calls: int = 1) -> tuple[int, tuple[str, ...]]:
+        """What this usage costs in whole nano-dollars, and what of it no rate pays for.
+
+        Args:
+            usage: what was used.
+            calls: how many requests it is the sum of; tiers go by their average, so with a tier at 200,000 two requests
+                of 150,000 input tokens each pay the base rate, as they did one by one.
+        """
+        table = self._table_for(usage, calls) if self._tiers else self._base
         beyond = _beyond_tokens(usage)
         seconds = self._billed(usage.audio_seconds) if beyond else 0
-        nanos = table.nanos(usage, beyond=beyond, seconds=seconds)
+        nanos = table.nanos(usage, calls, beyond=beyond, seconds=seconds)
         return nanos, self._left(usage) if beyond or not self._tokens_priced else self.unknown
 
     def _billed(self, seconds: float) -> float:
@@ -217,15 +224,15 @@ class ModelPrice:
         left = [name for name, count in zip(self._unpaid_names, counts, strict=True) if count]
         return (*(name for name in left if not (name in _PAID_AS_TOKENS and usage.total_tokens)), *self.unknown)
 
-    def items(self, usage: Usage) -> tuple[CostItem, ...]:
+    def items(self, usage: Usage, calls: int = 1) -> tuple[CostItem, ...]:
         """The cost line by line: each count at its own rate, parts taken out of their totals."""
-        rates = self._table_for(usage).rates
-        lines = [_line(name, self._own(name, usage), rate) for name, rate in rates.items()]
+        rates = self._table_for(usage, calls).rates
+        lines = [_line(name, self._own(name, usage, calls), rate) for name, rate in rates.items()]
         return tuple(line for line in lines if line.count)
 
-    def _own(self, name: str, usage: Usage) -> Fraction:
+    def _own(self, name: str, usage: Usage, calls: int) -> Fraction:
         if name == REQUESTS:
-            return Fraction(1)
+            return Fraction(calls)
         counts = {part: getattr(usage, part) for part in self._shares[name]}
         if _SECONDS in counts:
             counts[_SECONDS] = self._billed(counts[_SECONDS])
@@ -290,6 +297,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
         reason: why the price is unknown.
         computed_nanos: our own figure, where the provider stated the cost and that one won.
         also: costs of what was billed on top, each at its own model's rates; `nanos` includes them.
+        calls: how many requests the usage is the sum of.
     """
 
     nanos: int | None
@@ -303,6 +311,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     price: ModelPrice | None = None
     usage: Usage | None = None
     also: tuple[Cost, ...] = ()
+    calls: int = 1
 
     def plus(self, others: tuple[Cost, ...]) -> Cost:
         """This cost with what was billed on top; unknown as soon as one of them is."""
@@ -334,5 +343,5 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def items(self) -> tuple[CostItem, ...]:
         """The cost line by line, before the one rounding; our own figure's lines where the provider stated the cost."""
-        own = self.price.items(self.usage) if self.price is not None and self.usage is not None else ()
+        own = self.price.items(self.usage, self.calls) if self.price is not None and self.usage is not None else ()
         return own + tuple(item for other in self.also for item in other.items)

@@ -27,6 +27,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rep
         provider_cost_usd: the cost as the provider states it.
         also: further readings billed on top (Anthropic's compaction and advisor iterations).
         anomaly: why reported counts had to be corrected.
+        calls: how many requests the usage is the sum of (a batch): rates that depend on a request's size go by their
+            average, and fees per request count as often.
     """
 
     usage: Usage | None = None
@@ -42,3 +44,4 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rep
     provider_cost_usd: Decimal | None = None
     also: tuple[Reading, ...] = ()
     anomaly: str | None = None
+    calls: int = 1

@@ -20,7 +20,9 @@ class CallRequest(msgspec.Struct, frozen=True, kw_only=True):
         media_items: images, files and audio clips in the input, whose tokens bytes do not bound.
         media: what is known of the size of those of them that could be looked at.
         max_output_tokens: the caller's own limit per choice, if any.
-        choices: how many answers are asked for (`n`).
+        choices: how many answers are asked for (`n`), or requests are in a batch.
+        batch: whether it makes a batch, which costs what many calls cost: estimates neither learn from it, nor take
+            it for one of them.
     """
 
     provider: str
@@ -33,6 +35,7 @@ class CallRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None = None
     choices: int = 1
     service_tier: str | None = None
+    batch: bool = False
 
 
 class RunningCall(Protocol):

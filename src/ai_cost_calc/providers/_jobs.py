@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Final
+from typing import Final, TypeVar
 
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.ports.providers import Meter, RunningCall
+
+T = TypeVar("T")
 
 MOST: Final = 10_000
 """How many unfinished responses are remembered; the oldest is let go, and its hold released."""
@@ -25,6 +27,7 @@ class Jobs:
     def __init__(self) -> None:
         self._running: dict[str, RunningCall] = {}
         self._recorded: dict[str, None] = {}
+        self._behind: dict[str, str] = {}
         os.register_at_fork(after_in_child=self._running.clear)  # the parent will record them
 
     def keep(self, response_id: str, running: RunningCall) -> None:
@@ -37,16 +40,38 @@ class Jobs:
         """The call that waits for this answer."""
         return self._running.get(response_id)
 
-    def finish(self, response_id: str) -> RunningCall | None:
-        """The call that waited for this answer, if this process made it."""
-        self._recorded[response_id] = None
-        if len(self._recorded) > MOST and (oldest := next(iter(self._recorded), None)):
-            self._recorded.pop(oldest, None)
+    def finish(self, response_id: str, recorded_as: str | None = None) -> RunningCall | None:
+        """The call that waited for this answer, if this process made it.
+
+        Args:
+            response_id: what it waited under.
+            recorded_as: what the answer is recorded as, where that is another name.
+        """
+        _remember(self._recorded, recorded_as or response_id, None)
         return self._running.pop(response_id, None)
+
+    def give_up(self, response_id: str) -> None:
+        """Nothing more is to come for this answer: end the call that waits for it, if there is one."""
+        if (running := self._running.pop(response_id, None)) is not None:
+            running.end()
+
+    def leads(self, file_id: str, response_id: str) -> None:
+        """This file holds the answer."""
+        _remember(self._behind, file_id, response_id)
+
+    def behind(self, file_id: str) -> str:
+        """Whose answer this file holds, as far as is known here; else the file's own name."""
+        return self._behind.get(file_id, file_id)
 
     def recorded(self, response_id: str) -> bool:
         """Whether this answer was recorded here before."""
         return response_id in self._recorded
+
+
+def _remember(names: dict[str, T], name: str, value: T) -> None:
+    names[name] = value
+    if len(names) > MOST and (oldest := next(iter(names), None)):
+        names.pop(oldest, None)
 
 
 class Job:
@@ -97,7 +122,7 @@ class Poll:
             self.background = _BACKGROUND.search(self._tail + chunk) is not None
             self._tail = chunk[-_OVERLAP:]
 
-    def read(self, reading: Reading, /, *, token: str | None = None) -> None:
+    def read(self, reading: Reading, /, *, token: str | None = None) -> None:  # noqa: ARG002 - as `RunningCall` has it
         """Record usage once: for the call that made the response, or here, if another process made it."""
         response_id = reading.response_id
         if response_id is None or self._jobs.recorded(response_id):
@@ -106,11 +131,16 @@ class Poll:
             if (running := self._jobs.waiting(response_id)) is not None:
                 running.beat()
             return
-        token = token or token_of(reading)
-        if (running := self._jobs.finish(response_id)) is not None:
+        if self.background or self._jobs.waiting(response_id) is not None:
+            self.settle(reading, response_id, response_id)
+
+    def settle(self, reading: Reading, waited_as: str, recorded_as: str) -> None:
+        """Record usage that was found: for the call that waits for it, or on its own."""
+        token = f"{reading.provider}:{recorded_as}"
+        if (running := self._jobs.finish(waited_as, recorded_as)) is not None:
             running.read(reading, token=token)
             running.end()
-        elif self.background:
+        else:
             self._meter.record(reading, token=token)
 
     def end(self, *, error: BaseException | None = None, aborted: bool = False) -> None:

@@ -13,8 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from ai_cost_calc.ports.providers import CallRequest
+from ai_cost_calc.providers._batches import place_of
 from ai_cost_calc.providers._include_usage import UNASKED, asking, asks
-from ai_cost_calc.providers._request import Input, Request, Sending, body_of, text, whole
+from ai_cost_calc.providers._request import Input, Request, Sending, about_batch, body_of, path_of, text, whole
 from ai_cost_calc.providers._sdk import SdkProvider, Vendor, provider_at
 
 BILLED: Final = {
@@ -56,7 +57,7 @@ class OpenAiLike(msgspec.Struct, frozen=True, kw_only=True):
         path = path_of(options.url)
         api = self._api(path)
         if api is None or options.method.lower() != "post":
-            return self._poll(client, options, path)
+            return self._unbilled(client, options, path)
         body = body_of(options)
         host = provider_of(client)
         request = _request(client, host or self.name, api, body, Input(body, options.files))
@@ -71,16 +72,20 @@ class OpenAiLike(msgspec.Struct, frozen=True, kw_only=True):
         two, last = _ends(path)
         return BILLED.get(two) or BILLED.get(last) or self.also_billed.get(last)
 
-    def _poll(self, client: Any, options: Any, path: bytes) -> Sending | None:
-        """Looking for a response made earlier, or giving it up: free, but it may say what making it used."""
-        if options.method.lower() != ("post" if path.endswith(b"/cancel") else "get"):
-            return None
-        path = path.removesuffix(b"/cancel")
-        if not path.rpartition(b"/")[0].endswith(b"responses"):
+    def _unbilled(self, client: Any, options: Any, path: bytes) -> Sending | None:
+        """A request that costs nothing by itself: it makes a batch, or may say what an answer made earlier used."""
+        place = place_of(options.method, path)
+        polls = place is None and _polls(options.method, path)
+        if place is None and not polls:
             return None
         host = provider_of(client)
-        request = CallRequest(provider=host or self.name, api="responses")
-        return Sending(request, options, path, host is None, polls=True)
+        provider = host or self.name
+        if place is None:
+            return Sending(CallRequest(provider=provider, api="responses"), options, path, host is None, polls=True)
+        api = "batch_results" if place.results else "batches"
+        made = Request(provider=provider, api=api, input=Input(body_of(options)), batch=True)
+        request = made if place.name is None else CallRequest(provider=provider, api=api)
+        return about_batch(place, request, options, path, by_proxy=host is None)
 
 
 def _request(client: Any, provider: str, api: str, body: Mapping[str, Any], sent: Input) -> Request:
@@ -97,6 +102,13 @@ def _request(client: Any, provider: str, api: str, body: Mapping[str, Any], sent
     )
 
 
+def _polls(method: str, path: bytes) -> bool:
+    """Whether it looks for a response made earlier, or gives it up."""
+    if method.lower() != ("post" if path.endswith(b"/cancel") else "get"):
+        return False
+    return path.removesuffix(b"/cancel").rpartition(b"/")[0].endswith(b"responses")
+
+
 def _may_ask(client: Any, request: CallRequest) -> bool:
     return request.provider not in UNASKED and _host(client, request) not in _refusing
 
@@ -110,15 +122,6 @@ def refused(client: Any, sent: Sending) -> None:
 
 def _host(client: Any, request: CallRequest) -> tuple[str, Any, str | None]:
     return str(client.base_url), getattr(client, "_api_version", None), request.model
-
-
-@lru_cache(maxsize=256)
-def path_of(url: str) -> bytes:
-    """The path of a request's URL, relative as SDKs give it or absolute, without slashes at its ends or a query."""
-    path = url.partition("?")[0]
-    if "://" in path:
-        path = path.partition("://")[2].partition("/")[2]
-    return path.strip("/").encode()
 
 
 @lru_cache(maxsize=256)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from itertools import repeat
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.core.text import most_bytes
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.ports.providers import CallRequest
+from ai_cost_calc.providers._batches import Place
 from ai_cost_calc.providers._media import is_media, media_in, media_of
 
 BYTES_PER_TOKEN: Final = 4
@@ -113,6 +115,7 @@ class Sending(msgspec.Struct, frozen=True):
         hides_usage: whether `options` asks for usage that the caller did not ask for.
         background: whether the answer is made after the response; its usage comes with another request.
         polls: whether this only looks for an answer made earlier: free, and never refused.
+        batch: what it asks for, where it is about a batch.
     """
 
     request: CallRequest | Request
@@ -122,6 +125,22 @@ class Sending(msgspec.Struct, frozen=True):
     hides_usage: bool = False
     background: bool = False
     polls: bool = False
+    batch: Place | None = None
+
+
+def about_batch(place: Place, request: CallRequest, options: Any, path: bytes, *, by_proxy: bool) -> Sending:
+    """The request that makes a batch, or that looks for what one used."""
+    made = place.name is None
+    return Sending(request, options, path, by_proxy, background=made, polls=not made, batch=place)
+
+
+@lru_cache(maxsize=256)
+def path_of(url: str) -> bytes:
+    """The path of a request's URL, relative as SDKs give it or absolute, without slashes at its ends or a query."""
+    path = url.partition("?")[0]
+    if "://" in path:
+        path = path.partition("://")[2].partition("/")[2]
+    return path.strip("/").encode()
 
 
 def body_of(options: Any) -> Mapping[str, Any]:

@@ -23,6 +23,7 @@ import msgspec
 
 from ai_cost_calc.errors import ConfigError, CostCalcError
 from ai_cost_calc.ports.providers import Meter, RunningCall
+from ai_cost_calc.providers._batches import BatchJob, BatchPoll
 from ai_cost_calc.providers._call import TappedCall
 from ai_cost_calc.providers._dropped import settle_dropped
 from ai_cost_calc.providers._http import hook, hook_of
@@ -141,7 +142,7 @@ class Wrapping:
     def begin(self, sending: Sending) -> RunningCall | None:
         """Reserve; `None` when that failed through a fault of ours, which must not stop the call."""
         if sending.polls:
-            return Poll(self.meter, self.provider.jobs)
+            return self._poll(sending)
         try:
             return self._begun(self.meter.begin(sending.request), sending)
         except CostCalcError:
@@ -153,7 +154,7 @@ class Wrapping:
     async def abegin(self, sending: Sending) -> RunningCall | None:
         """`begin` for callers that must not block their event loop."""
         if sending.polls:
-            return Poll(self.meter, self.provider.jobs)
+            return self._poll(sending)
         try:
             return self._begun(await self.meter.abegin(sending.request), sending)
         except CostCalcError:
@@ -162,8 +163,14 @@ class Wrapping:
             self.meter.fault("begin", error)
             return None
 
+    def _poll(self, sending: Sending) -> RunningCall:
+        jobs = self.provider.jobs
+        return Poll(self.meter, jobs) if sending.batch is None else BatchPoll(self.meter, jobs, sending.batch)
+
     def _begun(self, running: RunningCall, sending: Sending) -> RunningCall:
-        return Job(running, self.provider.jobs) if sending.background else running
+        if not sending.background:
+            return running
+        return Job(running, self.provider.jobs) if sending.batch is None else BatchJob(running, self.provider.jobs)
 
     def refused(self, client: Any, sending: Sending, error: Exception) -> bool:
         """Whether a host did not take what we asked for on top, so that the caller's own request is to be sent."""

@@ -1,18 +1,21 @@
 """Anthropic's SDK: `Anthropic`, its clients for other clouds, their asynchronous twins and what is made from them.
 
-Billed is `POST /v1/messages` (docs.claude.com, "Pricing"), stable and beta; counting tokens is free. Read in anthropic
-2.12: `resources/messages/`, `resources/beta/messages/`, `lib/bedrock/`, `lib/vertex/`, `lib/google_cloud/`, `lib/aws/`,
-`lib/foundry.py`. At the guard every client asks for `/v1/messages`; those of Amazon Bedrock and Vertex AI send it
-elsewhere.
+Billed is `POST /v1/messages` (docs.claude.com, "Pricing"), stable and beta, and batches of them, as their results say;
+counting tokens is free. At the guard every client asks for `/v1/messages`; those of Amazon Bedrock and Vertex
+AI send it elsewhere. Read in anthropic 2.12: `resources/messages/`, `resources/beta/messages/`, `lib/bedrock/`,
+`lib/vertex/`, `lib/google_cloud/`, `lib/aws/`, `lib/foundry.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
-from ai_cost_calc.providers._request import Input, Request, Sending, body_of, text, whole
+from ai_cost_calc.ports.providers import CallRequest
+from ai_cost_calc.providers._batches import place_of
+from ai_cost_calc.providers._request import Input, Request, Sending, about_batch, body_of, path_of, text, whole
 from ai_cost_calc.providers._sdk import SdkProvider, Vendor, provider_at
 
 TOOL_PROMPT_BYTES: Final = 2_400
@@ -48,8 +51,9 @@ after AWS and Google Cloud is Anthropic's own API, at its own prices, billed by 
 
 def sending(client: Any, options: Any) -> Sending | None:
     """What this request is; `None` for one that is not billed."""
-    if options.method.lower() != "post" or not options.url.partition("?")[0].endswith("/messages"):
-        return None
+    path = path_of(options.url)
+    if options.method.lower() != "post" or not path.endswith(b"messages"):
+        return _batch(client, options, path) if b"messages/batches" in path else None
     body = body_of(options)
     cloud = cloud_of(client)
     host = provider_at(client, "v1/messages")
@@ -63,6 +67,34 @@ def sending(client: Any, options: Any) -> Sending | None:
         service_tier=text(body.get("service_tier")),
     )
     return Sending(request, options, cloud.path, host is None)
+
+
+def _batch(client: Any, options: Any, path: bytes) -> Sending | None:
+    place = place_of(options.method, path)
+    if place is None:
+        return None
+    host = provider_at(client, "v1/messages")
+    provider = host or cloud_of(client).provider
+    if place.name is not None:
+        request = CallRequest(provider=provider, api="batch_results" if place.results else "batches")
+        return about_batch(place, request, options, path, by_proxy=host is None)
+    made = _new_batch(provider, body_of(options))
+    return about_batch(place, made, options, path, by_proxy=host is None)
+
+
+def _new_batch(provider: str, body: Mapping[str, Any]) -> Request:
+    asked = [each.get("params") for each in body.get("requests") or () if isinstance(each, Mapping)]
+    params = [each for each in asked if isinstance(each, Mapping)]
+    models = {text(each.get("model")) for each in params}
+    return Request(
+        provider=provider,
+        model=models.pop() if len(models) == 1 else None,
+        api="batches",
+        input=Input(body, framing=TOOL_PROMPT_BYTES * sum(1 for each in params if each.get("tools"))),
+        max_output_tokens=max((whole(each.get("max_tokens")) or 0 for each in params), default=0) or None,
+        choices=len(params) or 1,
+        batch=True,
+    )
 
 
 def cloud_of(client: Any) -> Cloud:

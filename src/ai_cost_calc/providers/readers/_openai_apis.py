@@ -11,15 +11,13 @@ from msgspec.structs import replace
 
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.providers.readers._audio_shape import TRANSCRIPTIONS
-from ai_cost_calc.providers.readers._batch_shape import batch_results
+from ai_cost_calc.providers.readers._batch_shape import BATCHES, batch_results
 from ai_cost_calc.providers.readers._compatible import COMPATIBLE
 from ai_cost_calc.providers.readers._flavour import FREE, UNREPORTED, Flavour, Source, whole
 from ai_cost_calc.providers.readers._realtime_shape import REALTIME, RealtimeUsage
 from ai_cost_calc.providers.readers._responses_shape import (
     RESPONSES,
-    Response,
     ResponseUsage,
-    read_response,
     response_counts,
 )
 from ai_cost_calc.providers.readers._wire import Count, Wire
@@ -59,11 +57,6 @@ def read_images(wire: Images, source: Source) -> Reading:
     return replace(reading, also=(source.reading({k: v or 0 for k, v in counts.items()}, svg.model),))
 
 
-def read_batch(wire: Response, source: Source) -> Reading:
-    """Read what a batch has used so far; all of it is billed at the batch rate."""
-    return replace(read_response(wire, source), service_tier="batch")
-
-
 class LiveSession(Wire):
     """An event of a Live session; its seconds are the session's total, not to be added up."""
 
@@ -99,8 +92,8 @@ OPENAI_FLAVOURS: Final = {
     "videos": UNREPORTED,
     "moderations": FREE,
     "count_tokens": FREE,
-    "batches": Flavour(wire=Response, read=read_batch),
-    "batch_results": batch_results(COMPATIBLE),
+    "batches": BATCHES,
+    "batch_results": batch_results(COMPATIBLE, by_size=False),
     "realtime": REALTIME,
     "live": Flavour(wire=LiveSession, event=LiveSession, read=read_live),
 }

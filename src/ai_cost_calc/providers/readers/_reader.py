@@ -52,6 +52,7 @@ class UsageReader:
         "_status",
         "_type",
         "_unsettled",
+        "_whole",
         "output_bytes",
     )
 
@@ -63,6 +64,7 @@ class UsageReader:
         self._framer: Framer | None = None
         self._kept: Any = None
         self._ended = False
+        self._whole = False
         self._unsettled = route.vendor is None and route.flavour is None
         self._dropped: set[str] = set()
         self.output_bytes = 0
@@ -121,11 +123,12 @@ class UsageReader:
         """The body is over; say what it used.
 
         Args:
-            ended: False when the connection broke or the caller left. Whether the counts are final is read from the
-                body itself: providers mark the end, and a proxy may end a broken stream politely.
+            ended: False when the connection broke or the caller left. Whether the counts of a stream are final is read
+                from the body itself: providers mark the end, and a proxy may end a broken stream politely.
         """
         if self._status >= ERROR:
             return self._body.source.reading(None)
+        self._whole = ended
         if self._framer is None:
             rest = self._opened(b"", final=True)
             if not rest and self._kept is None and ended:
@@ -146,7 +149,8 @@ class UsageReader:
             reading = told(flavour.read(self._kept, source), self._kept)
         except Exception as exc:  # noqa: BLE001 - what a provider sent must not fail the caller's call
             return replace(self._body.nothing(), anomaly=f"the response could not be read: {type(exc).__name__}")
-        return finished(reading, source, self._dropped, complete=self._ended and reading.usage is not None)
+        ended = self._ended or (self._whole and flavour.lines)
+        return finished(reading, source, self._dropped, complete=ended and reading.usage is not None)
 
     def _document(self, raw: bytes) -> Reading:
         if raw.startswith(b"["):

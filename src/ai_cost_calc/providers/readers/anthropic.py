@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from ai_cost_calc.providers.readers._anthropic_shape import MESSAGES
-from ai_cost_calc.providers.readers._batch_shape import batch_results
+from ai_cost_calc.providers.readers._batch_shape import BATCHES, batch_results
 from ai_cost_calc.providers.readers._flavour import FREE, UNREPORTED, Vendor
 from ai_cost_calc.providers.readers._openai_shape import CHAT
 
@@ -26,7 +26,7 @@ ANTHROPIC: Final = Vendor(
         "messages": MESSAGES,
         "chat": CHAT,
         "count_tokens": FREE,
-        "batches": FREE,
+        "batches": BATCHES,
         "batch_results": batch_results({"messages": MESSAGES}),
         "complete_legacy": UNREPORTED,
     },

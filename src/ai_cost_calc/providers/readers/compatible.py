@@ -9,15 +9,31 @@ from __future__ import annotations
 from typing import Final
 
 from ai_cost_calc.providers.readers._anthropic_shape import MESSAGES
+from ai_cost_calc.providers.readers._audio_shape import TRANSCRIPTIONS
+from ai_cost_calc.providers.readers._batch_shape import BATCHES, batch_results
 from ai_cost_calc.providers.readers._compatible import COMPATIBLE
-from ai_cost_calc.providers.readers._flavour import Vendor
+from ai_cost_calc.providers.readers._flavour import UNREPORTED, Vendor
+from ai_cost_calc.providers.readers._openai_apis import OPENAI_FLAVOURS, OPENAI_PATHS
 from ai_cost_calc.providers.readers._rerank_shape import RERANK
 
-_BOTH: Final = {**COMPATIBLE, "messages": MESSAGES}
+_PATHS: Final = tuple(
+    (path, api) for path, api in OPENAI_PATHS if api in {"batches", "batch_results", "images", "transcriptions"}
+)
+_FLAVOURS: Final = {
+    **COMPATIBLE,
+    "messages": MESSAGES,
+    "rerank": RERANK,
+    "images": OPENAI_FLAVOURS["images"],
+    "transcriptions": TRANSCRIPTIONS,
+    "translations": TRANSCRIPTIONS,
+    "speech": UNREPORTED,
+    "batches": BATCHES,
+    "batch_results": batch_results(COMPATIBLE),
+}
 
 
 def _vendor(name: str, *hosts: str, aliases: tuple[str, ...] = ()) -> Vendor:
-    return Vendor(name=name, hosts=hosts, aliases=aliases, flavours={**_BOTH, "rerank": RERANK})
+    return Vendor(name=name, hosts=hosts, aliases=aliases, paths=_PATHS, flavours=_FLAVOURS)
 
 
 ALIBABA: Final = _vendor("alibaba", r"dashscope(?:-\w+)?\.aliyuncs\.com", aliases=("dashscope", "qwen"))

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.providers.readers._audio_shape import Transcription, read_transcription
-from ai_cost_calc.providers.readers._batch_shape import batch_results
+from ai_cost_calc.providers.readers._batch_shape import BATCHES, batch_results
 from ai_cost_calc.providers.readers._compatible import COMPATIBLE
 from ai_cost_calc.providers.readers._flavour import FREE, UNREPORTED, Flavour, Source, Vendor
 from ai_cost_calc.providers.readers._openai_shape import CHAT, ChatChunk, ChatUsage, chat_ends, chat_text, fold_chat
@@ -68,13 +68,15 @@ GROQ: Final = Vendor(
         (r"/audio/(transcriptions|translations)$", "transcriptions"),
         (r"/audio/speech$", "speech"),
         (r"/files/[^/]+/content$", "batch_results"),
-        (r"/batches|/models(/[^/]+)?$", "batches"),
+        (r"/batches(/[^/]+)?(/cancel)?$", "batches"),
+        (r"/models(/[^/]+)?$", "models"),
     ),
     flavours={
         **_FLAVOURS,
         "transcriptions": Flavour(wire=Transcription, read=read_groq_transcription),
         "speech": UNREPORTED,
-        "batches": FREE,
+        "batches": BATCHES,
+        "models": FREE,
         "batch_results": batch_results(_FLAVOURS),
     },
 )
