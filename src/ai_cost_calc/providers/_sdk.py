@@ -225,7 +225,7 @@ def provider_at(client: Any, path: str) -> str | None:
     if known is None or known[0] is not url:
         if len(_providers) >= MOST_URLS:
             _providers.clear()
-        known = _providers[id(url)] = (url, route(None, None, f"{url}{path}").provider)
+        known = _providers[id(url)] = (url, route(None, None, f"{str(url).rstrip('/')}/{path}").provider)
     return known[1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -40,7 +41,13 @@ def load(name: str) -> dict[str, Any]:
 def plan(simulator: ProviderSimulator, exchange: dict[str, Any]) -> None:
     """Answer the next request as the provider did."""
     kind = exchange["content_type"] or ("text/event-stream" if exchange["streaming"] else "application/json")
-    simulator.replay(body=exchange["body"].encode(), content_type=kind, status=exchange["status"])
+    simulator.replay(body=body_of(exchange), content_type=kind, status=exchange["status"])
+
+
+def body_of(exchange: dict[str, Any]) -> bytes:
+    """The bytes of an answer."""
+    body: str = exchange["body"]
+    return b64decode(body) if exchange["body_encoding"] == "base64" else body.encode()
 
 
 def outcome(ask: Ask, client: Any, exchange: dict[str, Any]) -> Any:
@@ -67,7 +74,7 @@ def check(simulator: ProviderSimulator, meter: RecordingMeter, exchange: dict[st
         assert meter.call.readings == []
         return
     expected = read_usage(
-        exchange["body"],
+        body_of(exchange),
         provider=exchange["provider"],
         api=request.api,
         model=request.model,

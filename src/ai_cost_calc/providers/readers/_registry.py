@@ -107,7 +107,8 @@ def route(provider: str | None, api: str | None, url: str | None) -> Route:
         standard = _standard(api or _api_at(PATHS, place)[0])
         return Route(provider=provider, flavour=standard, settled=api is not None and standard is not None)
     if found is None:
-        found = _match(vendor, place)
+        at, found = vendor_at(place)
+        vendor, found = (at, found) if at is not None and at.name == vendor.name else (vendor, None)
     api_here, model = _api_at((*vendor.paths, *PATHS), place)
     named = vendor.flavours.get(api or "")
     flavour = named or vendor.flavours.get(api_here or "") or _standard(api or api_here)
