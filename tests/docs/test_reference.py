@@ -29,6 +29,7 @@ from ai_cost_calc.client.stats import Stats
 from ai_cost_calc.providers import _CLIENTS
 from ai_cost_calc.providers._sdk import SdkProvider
 from ai_cost_calc.providers.not_metered import NOT_METERED
+from ai_cost_calc.providers.readers._registry import VENDORS, route, vendor_named
 from tests.docs.pages import DOCS, blocks, headings
 
 REFERENCE: Final = DOCS / "reference"
@@ -172,6 +173,14 @@ def test_every_client_that_can_be_wrapped_is_listed(name: str) -> None:
     clients = provider.vendor.clients if isinstance(provider, SdkProvider) else ()
     listed = {client for found in rows("Clients") for client in re.findall(r"`(\w+)`", found[0])}
     assert {client for client in clients if not client.startswith("Async")} <= listed
+
+
+def test_every_vendor_is_known_by_its_base_url() -> None:
+    """The table names each vendor that responses are read of, with base URLs that tell it."""
+    listed = {found[0].strip("`"): re.findall(r"`([^`]+)`", found[1]) for found in rows("Base URLs")}
+    for provider, urls in listed.items():
+        assert [route(None, None, f"{url}/chat/completions").provider for url in urls] == [provider] * len(urls)
+    assert set(listed) == {vendor_named(name).name for name in VENDORS}  # type: ignore[union-attr]  # all are known
 
 
 # Errors.

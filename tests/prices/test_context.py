@@ -8,6 +8,7 @@ from ai_cost_calc.core.price_book import PriceBook
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.prices.context import price_context
+from ai_cost_calc.providers.readers._batch_shape import TIER_STARTS
 from tests.prices.reference import PROVIDERS
 
 NOT_IN_RESPONSES = {
@@ -86,3 +87,18 @@ def test_many_unheard_of_contexts_fill_no_memory(book: PriceBook) -> None:
     timetable = book._entries.get(("openai", "gpt-5")).timetable  # type: ignore[union-attr]
     assert len(timetable._spans) <= 64  # type: ignore[union-attr]
     assert len(timetable._compiled) <= 64  # type: ignore[union-attr]
+
+
+def test_requests_of_a_batch_are_added_up_between_the_sizes_where_rates_change() -> None:
+    """Every tier of the data starts where the requests of a batch are kept apart, so that their average pays right."""
+    batching = {"anthropic", "google", "groq", "mistral", "together"}
+    starts = {
+        tier.start
+        for name in batching
+        for model in PROVIDERS[name].models
+        for conditional in (model.prices if isinstance(model.prices, list) else [model])
+        for rate in vars(conditional.prices).values()
+        for tier in getattr(rate, "tiers", ())
+    }
+    assert starts
+    assert starts <= set(TIER_STARTS)
