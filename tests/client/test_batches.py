@@ -97,14 +97,23 @@ def test_a_batch_is_its_makers_and_counts_once(calc: AiCostCalc, client: Any, si
     assert calc.stats().holds == 0
 
 
+def make_and_find(client: Any, simulator: ProviderSimulator) -> None:
+    """Make a batch, and look at it once it is done."""
+    simulator.replay(body=batch("validating"))
+    client.batches.create(**NEW)
+    find(client, simulator)
+
+
+def find(client: Any, simulator: ProviderSimulator) -> None:
+    """Look at a batch that is done."""
+    simulator.replay(body=batch("completed", output="file-out"))
+    client.batches.retrieve("batch_1")
+
+
 def test_a_spent_budget_makes_no_batch(make_calc: MakeCalc, client: Any, simulator: ProviderSimulator) -> None:
     """Of a batch it is not known what it will cost; once it is, its cost counts, and the next one is refused."""
     calc = make_calc(budgets=[Budget("3.00", per="day")])
-    calc.wrap(client)
-    simulator.replay(body=batch("validating"))
-    client.batches.create(**NEW)
-    simulator.replay(body=batch("completed", output="file-out"))
-    client.batches.retrieve("batch_1")
+    make_and_find(calc.wrap(client), simulator)
     (status,) = calc.budgets.status()
     assert status.spent == COST
     sent = len(simulator.requests)
@@ -118,14 +127,22 @@ def test_what_a_batch_costs_is_no_measure_for_calls(
 ) -> None:
     """One dear batch does not make the calls after it hold as much: they would be refused for nothing."""
     calc = make_calc(budgets=[Budget("10.00", per="day")])
-    calc.wrap(client)
-    simulator.replay(body=batch("validating"))
-    client.batches.create(**NEW)
-    simulator.replay(body=batch("completed", output="file-out"))
-    client.batches.retrieve("batch_1")
+    make_and_find(calc.wrap(client), simulator)
     with client.chat.completions.create(model="gpt-5.4", messages=[{"role": "user", "content": "Hi."}], stream=True):
         (status,) = calc.budgets.status()
     assert status.held < Decimal("0.10")
+
+
+def test_a_shared_budget_counts_a_batch_once(make_calc: MakeCalc, client: Any, simulator: ProviderSimulator) -> None:
+    """Two that poll a batch of a third one, and share a budget store, book what it cost once."""
+    first, second = (make_calc(budgets=[Budget("10.00", per="day")]) for _ in range(2))
+    second._metering.store = first._metering.store
+    for calc in (first, second):
+        with calc.metered(client):
+            find(client, simulator)
+        PROVIDER.jobs._recorded.clear()  # as in another process
+    (status,) = first.budgets.status()
+    assert status.spent == COST
 
 
 POLLING: Final = """

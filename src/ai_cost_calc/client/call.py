@@ -266,7 +266,9 @@ class Call:
             for claim in metering.bookings(event, self.attribution, self._started)
             if claim.key not in held
         )
-        return Reservation(id=ReservationId(metering.ids.name()), claims=claims) if claims else None
+        # What several processes may read is booked under the name they share: a store counts it once for all of them.
+        name = next(filter(None, self._tokens), None) or metering.ids.name()
+        return Reservation(id=ReservationId(name), claims=claims) if claims else None
 
     def _return_borrowed(self, outcome: Outcome) -> None:
         """Settle the block's hold with what this call came to; an unbilled call leaves it to the next one."""
