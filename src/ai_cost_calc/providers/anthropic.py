@@ -52,7 +52,7 @@ after AWS and Google Cloud is Anthropic's own API, at its own prices, billed by 
 def sending(client: Any, options: Any) -> Sending | None:
     """What this request is; `None` for one that is not billed."""
     path = path_of(options.url)
-    if options.method.lower() != "post" or not path.endswith(b"messages"):
+    if options.method.lower() != "post" or path.rpartition(b"/")[2] != b"messages":
         return _batch(client, options, path) if b"messages/batches" in path else None
     body = body_of(options)
     cloud = cloud_of(client)

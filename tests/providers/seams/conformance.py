@@ -47,6 +47,7 @@ class Case:
         streamed: the counts of the streamed answer, where they differ.
         error: the body of an answer with status 400.
         retries: whether the SDK asks again after a 500.
+        copy: makes a copy of the client, where the SDK offers that.
         close: closes the client.
     """
 
@@ -64,6 +65,7 @@ class Case:
     streamed: Mapping[str, float] | None = None
     error: bytes = field(default=ERROR, repr=False)
     retries: bool = True
+    copy: Call | None = None
     close: Call = lambda client: client.close()
 
     def __str__(self) -> str:
@@ -307,6 +309,21 @@ class ClientConformance:
         answered()
         await done(case.ask(bare))
         assert len(meter.calls) == 1
+
+    async def test_copies_are_wrapped_too(
+        self, case: Case, client: Any, meter: RecordingMeter, answered: Callable[[], None]
+    ) -> None:
+        """What the SDK copies of a wrapped client is metered like it; unwrapping one leaves the other wrapped."""
+        if case.copy is None:
+            pytest.skip(f"{case} makes no copies")
+        copied = case.copy(client)
+        assert copied is not client
+        assert isinstance(copied, type(client).__bases__[0])
+        provider_for(client).unwrap(client)
+        answered()
+        await done(case.ask(copied))
+        assert meter.call.usage.counts() == case.usage
+        assert meter.call.ended
 
 
 async def first_chunk(case: Case, client: Any) -> Any:

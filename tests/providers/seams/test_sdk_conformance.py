@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import pytest
 
+from ai_cost_calc.providers import provider_for
+from ai_cost_calc.testing import ProviderSimulator
 from tests.providers.readers.bodies import (
     CHAT_COUNTS,
     CHAT_USAGE,
@@ -22,7 +24,8 @@ from tests.providers.readers.bodies import (
     sse,
     wrapped,
 )
-from tests.providers.seams.conformance import Case, ClientConformance
+from tests.providers.seams.conformance import Case, ClientConformance, done
+from tests.providers.seams.recording import RecordingMeter
 
 CLAUDE: Final = "claude-sonnet-4-5-20250929"
 MODEL: Final = "gpt-4.1-2025-04-14"
@@ -88,6 +91,7 @@ def chat_cases(module: str, name: str, provider: str, **more: Any) -> list[Case]
             provider=provider,
             model=MODEL,
             stream=lambda client: client.chat.completions.create(**CHAT, stream=True, **more.get("asking", {})),
+            copy=lambda client: client.with_options(timeout=20),
             events=sse(*(more.get("stream") or CHAT_STREAM)),
         )
         for each in (name, f"Async{name}")
@@ -110,6 +114,7 @@ def message_cases(name: str, provider: str, *, model: str = CLAUDE, **more: Any)
             events=more.get("events", sse(*message_stream(), named=True)),
             events_type=more.get("events_type", "text/event-stream"),
             error=ANTHROPIC_ERROR,
+            copy=lambda client: client.with_options(timeout=20),
         )
         for each in (name, f"Async{name}")
     ]
@@ -152,3 +157,53 @@ class TestClients(ClientConformance):
         case: Case = request.param
         pytest.importorskip(case.name.partition(".")[0])
         return case
+
+    async def test_raw_answers_are_read_once(
+        self, case: Case, client: Any, meter: RecordingMeter, answered: Callable[[], None]
+    ) -> None:
+        """An answer that is handed out with its HTTP response is read like any other."""
+        create, arguments = creating(client)
+        answered()
+        raw = await done(create.with_raw_response.create(**arguments))
+        assert await done(raw.parse()) is not None
+        assert meter.call.usage.counts() == case.usage
+        assert meter.call.ended
+
+    async def test_streamed_bodies_are_read_once(
+        self, case: Case, client: Any, meter: RecordingMeter, answered: Callable[[], None]
+    ) -> None:
+        """So is one whose body the caller takes piece by piece."""
+        create, arguments = creating(client)
+        answered()
+        manager = create.with_streaming_response.create(**arguments)
+        if hasattr(manager, "__aenter__"):
+            async with manager as response:
+                body = b"".join([piece async for piece in response.iter_bytes()])
+        else:
+            with manager as response:
+                body = b"".join(response.iter_bytes())
+        assert body == case.answer
+        assert meter.call.usage.counts() == case.usage
+        assert meter.call.ended
+
+
+def creating(client: Any) -> tuple[Any, dict[str, Any]]:
+    """The resource of a client that makes answers, and what to ask of it."""
+    return (
+        (client.messages, ASK) if type(client).__module__.startswith("anthropic") else (client.chat.completions, CHAT)
+    )
+
+
+async def test_an_http_client_on_aiohttp(simulator: ProviderSimulator, meter: RecordingMeter) -> None:
+    """Fireworks' asynchronous client sends with aiohttp where that is installed; its answers pass the tap as well."""
+    fireworks = pytest.importorskip("fireworks")
+    pytest.importorskip("httpx_aiohttp")
+    async with fireworks.AsyncFireworks(base_url=simulator.url, api_key="any") as client:
+        assert "Aio" in type(client._client).__name__
+        provider_for(client).wrap(client, meter)
+        simulator.replay(body=json.dumps(chat()).encode())
+        await client.chat.completions.create(**CHAT)
+        simulator.replay(body=sse(*LAST_HAS_USAGE), content_type="text/event-stream")
+        assert [chunk async for chunk in await client.chat.completions.create(**CHAT, stream=True)]
+    assert [call.usage.counts() for call in meter.calls] == [CHAT_COUNTS] * 2
+    assert all(call.ended for call in meter.calls)
