@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 from ai_cost_calc import AiCostCalc, Budget, BudgetExceeded, read_usage
-from ai_cost_calc.providers.openai import PROVIDER
+from ai_cost_calc.providers._jobs import JOBS
 from ai_cost_calc.testing import ProviderSimulator
 from tests.conftest import MakeCalc
 from tests.providers.readers.bodies import chat, json_lines
@@ -55,10 +55,10 @@ Together they are above the 272,000 input tokens from which one request would pa
 @pytest.fixture(autouse=True)
 def nothing_waits() -> Iterator[None]:
     """No test finds what another one left."""
-    for remembered in (PROVIDER.jobs._running, PROVIDER.jobs._recorded, PROVIDER.jobs._behind):
+    for remembered in (JOBS._running, JOBS._recorded, JOBS._behind):
         remembered.clear()
     yield
-    PROVIDER.jobs._running.clear()
+    JOBS._running.clear()
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_a_shared_budget_counts_a_batch_once(make_calc: MakeCalc, client: Any, s
     for calc in (first, second):
         with calc.metered(client):
             find(client, simulator)
-        PROVIDER.jobs._recorded.clear()  # as in another process
+        JOBS._recorded.clear()  # as in another process
     (status,) = first.budgets.status()
     assert status.spent == COST
 

@@ -7,12 +7,54 @@ from contextvars import Token
 from typing import Any, Self
 
 from ai_cost_calc.core.reading import Reading
+from ai_cost_calc.errors import CostCalcError
 from ai_cost_calc.ports.providers import Meter, RunningCall
 from ai_cost_calc.providers import _dropped, open_reader, read_usage
+from ai_cost_calc.providers._batches import BatchJob, BatchPoll
 from ai_cost_calc.providers._http import Hook, current, hook_during, put_on
-from ai_cost_calc.providers._jobs import Poll
+from ai_cost_calc.providers._jobs import JOBS, Job, Poll
 from ai_cost_calc.providers._request import Request, Sending, estimated
 from ai_cost_calc.providers._tap import Tap, billed, quietly, unknown
+
+
+def begin(meter: Meter, sending: Sending) -> RunningCall | None:
+    """Reserve; `None` when that failed through a fault of ours, which must not stop the call.
+
+    Raises:
+        BudgetExceeded: the call must not be made.
+    """
+    if sending.polls:
+        return _poll(meter, sending)
+    try:
+        return _begun(meter.begin(sending.request), sending)
+    except CostCalcError:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
+        meter.fault("begin", error)
+        return None
+
+
+async def abegin(meter: Meter, sending: Sending) -> RunningCall | None:
+    """`begin` for callers that must not block their event loop."""
+    if sending.polls:
+        return _poll(meter, sending)
+    try:
+        return _begun(await meter.abegin(sending.request), sending)
+    except CostCalcError:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
+        meter.fault("begin", error)
+        return None
+
+
+def _begun(running: RunningCall, sending: Sending) -> RunningCall:
+    if not sending.background:
+        return running
+    return Job(running, JOBS) if sending.batch is None else BatchJob(running, JOBS)
+
+
+def _poll(meter: Meter, sending: Sending) -> RunningCall:
+    return Poll(meter, JOBS) if sending.batch is None else BatchPoll(meter, JOBS, sending.batch)
 
 
 class TappedCall:

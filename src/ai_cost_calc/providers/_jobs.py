@@ -74,6 +74,10 @@ def _remember(names: dict[str, T], name: str, value: T) -> None:
         names.pop(oldest, None)
 
 
+JOBS: Final = Jobs()
+"""Those of this process, whichever client made them."""
+
+
 class Job:
     """A running call whose answer is made in the background; it ends with the request that finds the answer done."""
 

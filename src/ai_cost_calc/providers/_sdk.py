@@ -12,30 +12,25 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy, deepcopy
-from copyreg import __newobj__  # type: ignore[attr-defined]  # what `object.__reduce_ex__` names
 from functools import wraps
 from inspect import iscoroutinefunction
-from threading import Lock
 from typing import Any, Final
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 import msgspec
 
-from ai_cost_calc.errors import ConfigError, CostCalcError
 from ai_cost_calc.ports.providers import Meter, RunningCall
-from ai_cost_calc.providers._batches import BatchJob, BatchPoll
-from ai_cost_calc.providers._call import TappedCall
+from ai_cost_calc.providers._call import TappedCall, abegin, begin
 from ai_cost_calc.providers._dropped import settle_dropped
 from ai_cost_calc.providers._http import hook, hook_of
 from ai_cost_calc.providers._include_usage import refuses
-from ai_cost_calc.providers._jobs import Job, Jobs, Poll
 from ai_cost_calc.providers._request import Sending
 from ai_cost_calc.providers._tap import quietly
+from ai_cost_calc.providers._wraps import Wraps, check_version, reduced, stand_in, standing
 from ai_cost_calc.providers.readers import route
 
 MOST_URLS: Final = 256
 
-_WRAPPING: Final = "_ai_cost_calc_wrapping"
 _providers: dict[int, tuple[Any, str | None]] = {}
 """Whose a base URL is, by the identity of the object, which is kept beside it."""
 
@@ -60,15 +55,12 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     refused: Callable[[Any, Sending], None] = lambda *_: None
 
 
-class SdkProvider:
+class SdkProvider(Wraps):
     """Wraps one vendor's clients (`ports.providers.Provider`)."""
 
     def __init__(self, vendor: Vendor) -> None:
-        self.name = vendor.name
+        super().__init__(vendor.name)
         self.vendor = vendor
-        self.jobs = Jobs()
-        self._lock = Lock()
-        self._blocks: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         self._classes: WeakValueDictionary[tuple[type[Any], int], type[Any]] = WeakValueDictionary()
 
     def handles(self, client: object) -> bool:
@@ -77,40 +69,23 @@ class SdkProvider:
         clients = tuple(getattr(sdk, name) for name in self.vendor.clients if hasattr(sdk, name))
         return isinstance(client, clients)
 
-    def wrap(self, client: Any, meter: Meter, *, scoped: bool = False) -> None:
-        """Guard this client's calls. Copies that are made of it while it is wrapped stay so."""
-        with self._lock:
-            wrapping = wrapping_of(client)
-            if wrapping is not None and wrapping.meter is not meter:
-                raise ConfigError(
-                    f"this {type(client).__name__} client is wrapped by another AiCostCalc: unwrap it there first"
-                )
-            if wrapping is None:
-                self._put_on(client, meter)
-            if scoped and (wrapping is None or client in self._blocks):
-                self._blocks[client] = self._blocks.get(client, 0) + 1
-            elif not scoped:
-                self._blocks.pop(client, None)
+    def meter_of(self, client: Any) -> Meter | None:
+        """Whom this client reports to, if it is wrapped."""
+        wrapping = standing(client)
+        return None if wrapping is None else wrapping.meter
 
-    def unwrap(self, client: Any, *, scoped: bool = False) -> None:
-        """Give the client its own class back, and its HTTP client its own hooks."""
-        with self._lock:
-            if scoped:
-                left = self._blocks.get(client, 0) - 1
-                if left > 0:
-                    self._blocks[client] = left
-                if left != 0:
-                    return
-            self._blocks.pop(client, None)
-            if (wrapping := wrapping_of(client)) is not None:
-                client.__class__ = wrapping.base
-                if (hooked := hook_of(http_client_of(client))) is not None:
-                    hooked.disown(client)
-
-    def _put_on(self, client: Any, meter: Meter) -> None:
-        _check_version(self.vendor)
+    def put_on(self, client: Any, meter: Meter) -> None:
+        """Guard this client. Copies that are made of it while it is wrapped stay so."""
+        check_version(self.vendor.module, self.vendor.oldest)
         hook(http_client_of(client)).own(client)
         client.__class__ = self.guarded(type(client), meter)
+
+    def take_off(self, client: Any) -> None:
+        """Give the client its own class back, and its HTTP client its own hooks."""
+        if (wrapping := standing(client)) is not None:
+            client.__class__ = wrapping.base
+            if (hooked := hook_of(http_client_of(client))) is not None:
+                hooked.disown(client)
 
     def guarded(self, base: type[Any], meter: Meter) -> type[Any]:
         """The guarded subclass, the same one for all clients of a class and a meter (which it keeps alive)."""
@@ -139,39 +114,6 @@ class Wrapping:
         """The call, to be entered around the SDK's own request. Its HTTP client may be a new one, not hooked yet."""
         return TappedCall(self.meter, running, sending).through(http_client_of(client))
 
-    def begin(self, sending: Sending) -> RunningCall | None:
-        """Reserve; `None` when that failed through a fault of ours, which must not stop the call."""
-        if sending.polls:
-            return self._poll(sending)
-        try:
-            return self._begun(self.meter.begin(sending.request), sending)
-        except CostCalcError:
-            raise
-        except Exception as error:  # noqa: BLE001 - see above
-            self.meter.fault("begin", error)
-            return None
-
-    async def abegin(self, sending: Sending) -> RunningCall | None:
-        """`begin` for callers that must not block their event loop."""
-        if sending.polls:
-            return self._poll(sending)
-        try:
-            return self._begun(await self.meter.abegin(sending.request), sending)
-        except CostCalcError:
-            raise
-        except Exception as error:  # noqa: BLE001 - see above
-            self.meter.fault("begin", error)
-            return None
-
-    def _poll(self, sending: Sending) -> RunningCall:
-        jobs = self.provider.jobs
-        return Poll(self.meter, jobs) if sending.batch is None else BatchPoll(self.meter, jobs, sending.batch)
-
-    def _begun(self, running: RunningCall, sending: Sending) -> RunningCall:
-        if not sending.background:
-            return running
-        return Job(running, self.provider.jobs) if sending.batch is None else BatchJob(running, self.provider.jobs)
-
     def refused(self, client: Any, sending: Sending, error: Exception) -> bool:
         """Whether a host did not take what we asked for on top, so that the caller's own request is to be sent."""
         if not (sending.hides_usage and refuses(error)):
@@ -185,7 +127,7 @@ class Wrapping:
         return made
 
     def _guard(self, made: Any) -> None:
-        if self.provider.handles(made) and wrapping_of(made) is None:
+        if self.provider.handles(made) and standing(made) is None:
             made.__class__ = self.provider.guarded(type(made), self.meter)
 
     def copied(self, client: Any, name: str, *args: Any, **kwargs: Any) -> Any:
@@ -207,12 +149,6 @@ class Wrapping:
                 shadow.__class__ = type("Shadow", (self.base,), {"__slots__": (), "__del__": lambda _: None})
 
 
-def wrapping_of(client: Any) -> Wrapping | None:
-    """How this client is wrapped, if it is."""
-    found: Wrapping | None = getattr(type(client), _WRAPPING, None)
-    return found
-
-
 def http_client_of(client: Any) -> Any:
     """The httpx or httpx2 client that an SDK's client sends with; its name since the first release of these SDKs."""
     return client._client  # noqa: SLF001 - see above
@@ -229,23 +165,10 @@ def provider_at(client: Any, path: str) -> str | None:
     return known[1]
 
 
-def _check_version(vendor: Vendor) -> None:
-    version = str(sys.modules[vendor.module].__version__)
-    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    if numbers < vendor.oldest:
-        oldest = ".".join(map(str, vendor.oldest))
-        raise ConfigError(f"{vendor.module} {version} is too old: upgrade to {vendor.module}>={oldest}")
-
-
 def _guarded_class(wrapping: Wrapping) -> type[Any]:
     base = wrapping.base
     guarded = _aguarded if iscoroutinefunction(base.request) else _guarded
     namespace: dict[str, Any] = {
-        "__slots__": (),
-        "__module__": base.__module__,
-        "__qualname__": base.__qualname__,
-        "__doc__": base.__doc__,
-        _WRAPPING: wrapping,
         "request": guarded(wrapping, base.request),
         "copy": _copying(wrapping, "copy"),
         "with_options": _copying(wrapping, "with_options"),
@@ -253,8 +176,7 @@ def _guarded_class(wrapping: Wrapping) -> type[Any]:
         "__deepcopy__": lambda self, memo: wrapping.rewrapped(_as_bare(wrapping, self, deepcopy, memo)),
         "__reduce_ex__": lambda self, protocol: _reduced(wrapping, self, protocol),
     }
-    made: type[Any] = type(base)(base.__name__, (base,), namespace)  # type: ignore[misc]  # its metaclass
-    return made
+    return stand_in(wrapping, namespace)
 
 
 def _copying(wrapping: Wrapping, name: str) -> Callable[..., Any]:
@@ -266,11 +188,7 @@ def _copying(wrapping: Wrapping, name: str) -> Callable[..., Any]:
 
 
 def _reduced(wrapping: Wrapping, client: Any, protocol: Any) -> Any:
-    """Pickled, a wrapped client is a bare one: a meter belongs to its process."""
-    made = _as_bare(wrapping, client, wrapping.base.__reduce_ex__, protocol)
-    if isinstance(made, tuple) and made[0] is __newobj__ and made[1] == (wrapping.base,):
-        return (object.__new__, *made[1:])  # pickle allows the usual form for an object's own class only
-    return made
+    return reduced(wrapping.base, _as_bare(wrapping, client, wrapping.base.__reduce_ex__, protocol))
 
 
 def _as_bare(wrapping: Wrapping, client: Any, do: Callable[..., Any], *args: Any) -> Any:
@@ -282,7 +200,7 @@ def _guarded(wrapping: Wrapping, original: Callable[..., Any]) -> Callable[..., 
     @wraps(original)
     def request(self: Any, cast_to: Any, options: Any, **kwargs: Any) -> Any:
         sending = quietly(wrapping.meter, "request", wrapping.sending, self, options)
-        running = None if sending is None else wrapping.begin(sending)
+        running = None if sending is None else begin(wrapping.meter, sending)
         if sending is None or running is None:
             return original(self, cast_to, options, **kwargs)
         with wrapping.call(self, running, sending):
@@ -300,7 +218,7 @@ def _aguarded(wrapping: Wrapping, original: Callable[..., Any]) -> Callable[...,
     @wraps(original)
     async def request(self: Any, cast_to: Any, options: Any, **kwargs: Any) -> Any:
         sending = quietly(wrapping.meter, "request", wrapping.sending, self, options)
-        running = None if sending is None else await wrapping.abegin(sending)
+        running = None if sending is None else await abegin(wrapping.meter, sending)
         if sending is None or running is None:
             return await original(self, cast_to, options, **kwargs)
         with wrapping.call(self, running, sending):

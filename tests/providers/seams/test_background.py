@@ -11,7 +11,7 @@ import pytest
 from openai._models import FinalRequestOptions
 
 from ai_cost_calc.providers import provider_for
-from ai_cost_calc.providers._jobs import MOST, Jobs
+from ai_cost_calc.providers._jobs import JOBS, MOST, Jobs
 from ai_cost_calc.providers.openai import PROVIDER
 from ai_cost_calc.testing import ProviderSimulator
 from tests.providers.seams.conftest import USAGE
@@ -40,10 +40,10 @@ def response(status: str, *, response_id: str = "resp_1", background: bool = Tru
 @pytest.fixture(autouse=True)
 def nothing_waits() -> Iterator[None]:
     """No test finds what another one left."""
-    PROVIDER.jobs._running.clear()
-    PROVIDER.jobs._recorded.clear()
+    JOBS._running.clear()
+    JOBS._recorded.clear()
     yield
-    PROVIDER.jobs._running.clear()
+    JOBS._running.clear()
 
 
 def test_usage_is_recorded_when_it_appears(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,6 +11,7 @@ import pytest
 
 from ai_cost_calc.errors import BudgetExceeded
 from ai_cost_calc.providers import provider_for
+from ai_cost_calc.providers._jobs import JOBS
 from ai_cost_calc.testing import ProviderSimulator
 from tests.providers.readers.bodies import CHAT_COUNTS, CHAT_USAGE, MESSAGE_COUNTS, chat, counts, json_lines, message
 from tests.providers.seams.conformance import done, each
@@ -96,21 +96,18 @@ def provider_id(name: str) -> str:
     return "azure" if "Azure" in name else module_of(name)
 
 
-def forget(name: str) -> None:
+def forget() -> None:
     """Remember no more than another process would."""
-    module = importlib.import_module(f"ai_cost_calc.providers.{module_of(name)}")
-    for remembered in (module.PROVIDER.jobs._running, module.PROVIDER.jobs._recorded, module.PROVIDER.jobs._behind):
+    for remembered in (JOBS._running, JOBS._recorded, JOBS._behind):
         remembered.clear()
 
 
 @pytest.fixture(autouse=True)
 def nothing_waits() -> Iterator[None]:
     """No test finds what another one left."""
-    for name in ("OpenAI", "Groq", "Together", "Anthropic"):
-        forget(name)
+    forget()
     yield
-    for name in ("OpenAI", "Groq", "Together", "Anthropic"):
-        forget(name)
+    forget()
 
 
 @pytest.fixture
@@ -184,7 +181,7 @@ async def test_the_file_is_seen_first(name: str, asks: dict[str, Any], meter: Re
 async def test_other_processes_come_to_the_same_record(name: str, asks: dict[str, Any], meter: RecordingMeter) -> None:
     """Whatever a process sees of a batch that another one made, it is recorded under the same id."""
     for seen in ("retrieve", "content"):
-        forget(name)
+        forget()
         await asks[seen](FINISHED if seen == "retrieve" else LINES)
         await asks[seen](FINISHED if seen == "retrieve" else LINES)
     (first, first_id), (second, second_id) = meter.recorded
@@ -315,7 +312,7 @@ async def test_results_that_are_left_are_read_later(
         break
     await done(stream.close())
     assert meter.call.ends == []
-    forget(name)
+    forget()
     async for _ in each(await results(client, simulator)):
         pass
     ((reading, recorded_as),) = meter.recorded

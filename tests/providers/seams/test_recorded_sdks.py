@@ -11,8 +11,7 @@ from urllib.parse import unquote
 import pytest
 
 from ai_cost_calc.providers import provider_for, read_usage
-from ai_cost_calc.providers.anthropic import PROVIDER as ANTHROPIC
-from ai_cost_calc.providers.openai import PROVIDER as OPENAI
+from ai_cost_calc.providers._jobs import JOBS
 from ai_cost_calc.testing import ProviderSimulator
 from tests.providers.seams.exchanges import Ask, body_of, load, names, needs_recordings, outcome, plan
 from tests.providers.seams.hosts import rerouted
@@ -130,8 +129,7 @@ def test_the_caller_gets_what_the_bare_client_gives(
 @pytest.fixture
 def no_jobs() -> None:
     """Nothing was seen before."""
-    for jobs in (OPENAI.jobs, ANTHROPIC.jobs):
-        jobs._recorded.clear()
+    JOBS._recorded.clear()
 
 
 @pytest.mark.usefixtures("no_jobs")

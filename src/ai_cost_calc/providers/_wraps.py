@@ -1,0 +1,113 @@
+"""What wrapping a client means, whatever it is a client of: once, by one meter, until it is unwrapped or a block ends.
+
+A wrapped object's class is exchanged for a subclass of it, so that `isinstance`, copies and attributes stay what they
+are, whoever holds the object goes through the guard, and nothing is added to the object itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from copyreg import __newobj__  # type: ignore[attr-defined]  # what `object.__reduce_ex__` names
+from threading import Lock
+from typing import Any, Final, Protocol
+from weakref import WeakKeyDictionary
+
+from ai_cost_calc.errors import ConfigError
+from ai_cost_calc.ports.providers import Meter
+
+_WRAPPING: Final = "_ai_cost_calc_wrapping"
+
+
+class Standing(Protocol):
+    """What a class that stands in for another one knows."""
+
+    base: type[Any]
+    meter: Meter
+
+
+class Wraps(ABC):
+    """`wrap` and `unwrap` as `ports.providers.Provider` promises them; how it is done is up to the subclass."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._lock = Lock()
+        self._blocks: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+
+    @abstractmethod
+    def meter_of(self, client: Any) -> Meter | None:
+        """Whom this client reports to, if it is wrapped."""
+
+    @abstractmethod
+    def put_on(self, client: Any, meter: Meter) -> None:
+        """Guard a client that is not wrapped."""
+
+    @abstractmethod
+    def take_off(self, client: Any) -> None:
+        """Make a wrapped client what it was."""
+
+    def wrap(self, client: Any, meter: Meter, *, scoped: bool = False) -> None:
+        """See `ports.providers.Provider`."""
+        with self._lock:
+            held = self.meter_of(client)
+            if held is not None and held is not meter:
+                raise ConfigError(
+                    f"this {type(client).__name__} client is wrapped by another AiCostCalc: unwrap it there first"
+                )
+            if held is None:
+                self.put_on(client, meter)
+            if scoped and (held is None or client in self._blocks):
+                self._blocks[client] = self._blocks.get(client, 0) + 1
+            elif not scoped:
+                self._blocks.pop(client, None)
+
+    def unwrap(self, client: Any, *, scoped: bool = False) -> None:
+        """See `ports.providers.Provider`."""
+        with self._lock:
+            if scoped:
+                left = self._blocks.get(client, 0) - 1
+                if left > 0:
+                    self._blocks[client] = left
+                if left != 0:
+                    return
+            self._blocks.pop(client, None)
+            if self.meter_of(client) is not None:
+                self.take_off(client)
+
+
+def standing(obj: Any) -> Any:
+    """What the class of this object knows, if it stands in for another one."""
+    return getattr(type(obj), _WRAPPING, None)
+
+
+def stand_in(wrapping: Standing, namespace: dict[str, Any], *beside: type[Any]) -> type[Any]:
+    """A subclass that passes for its base, with these methods of its own.
+
+    Args:
+        beside: mixins that go before the base.
+    """
+    base = wrapping.base
+    names = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
+    made: type[Any] = type(base)(
+        base.__name__, (*beside, base), {"__slots__": (), _WRAPPING: wrapping, **names, **namespace}
+    )
+    return made
+
+
+def reduced(base: type[Any], made: Any) -> Any:
+    """What pickle makes of a wrapped object, so that it comes back as a bare one: a meter belongs to its process."""
+    if isinstance(made, tuple) and made[0] is __newobj__ and made[1] == (base,):
+        return (object.__new__, *made[1:])  # pickle allows the usual form for an object's own class only
+    return made
+
+
+def check_version(module: str, oldest: tuple[int, ...]) -> None:
+    """Refuse a library that is too old.
+
+    Raises:
+        ConfigError: it is.
+    """
+    version = str(sys.modules[module].__version__)
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if numbers < oldest:
+        raise ConfigError(f"{module} {version} is too old: upgrade to {module}>={'.'.join(map(str, oldest))}")
