@@ -27,6 +27,8 @@ _CLIENTS: Final = {
     "anthropic": "ai_cost_calc.providers.anthropic:PROVIDER",
     "fireworks": "ai_cost_calc.providers.fireworks:PROVIDER",
     "groq": "ai_cost_calc.providers.groq:PROVIDER",
+    "httpx": "ai_cost_calc.providers.httpx:HTTPX",
+    "httpx2": "ai_cost_calc.providers.httpx:HTTPX2",
     "openai": "ai_cost_calc.providers.openai:PROVIDER",
     "together": "ai_cost_calc.providers.together:PROVIDER",
 }

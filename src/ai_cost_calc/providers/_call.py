@@ -64,7 +64,18 @@ class TappedCall:
     by itself is read from what it read.
     """
 
-    __slots__ = ("_arrived", "_context", "_hook", "_open", "_poll", "_returned", "_running", "meter", "sending")
+    __slots__ = (
+        "_answered",
+        "_arrived",
+        "_context",
+        "_hook",
+        "_open",
+        "_poll",
+        "_returned",
+        "_running",
+        "meter",
+        "sending",
+    )
 
     _context: Token[Any]
 
@@ -74,6 +85,7 @@ class TappedCall:
         self._running = running
         self._poll = running if isinstance(running, Poll) else None
         self._hook: Hook | None = None
+        self._answered = False
         self._arrived: list[Any] = []
         self._open: list[Tap] = []
         self._returned = False
@@ -110,12 +122,18 @@ class TappedCall:
 
     def arrived(self, response: Any) -> None:
         """An attempt was answered, successfully, and is billed."""
+        self._answered = True
         if self.sending.path not in response.request.url.raw_path:
             return
         if self.sending.request.stream:
             self._tap(response)
         else:
             self._arrived.append(response)
+
+    def returned(self, response: Any) -> None:
+        """An HTTP client returned a response; no hook saw it if another client underneath has sent the request."""
+        if not self._answered and response.is_success:
+            quietly(self.meter, "tap", self.arrived, response)
 
     def _take(self, response: Any, error: BaseException | None) -> None:
         """Read what the SDK has read, or see it when it is read later; what broke off is estimated."""

@@ -76,6 +76,15 @@ class Hook:
         self._owned = bool(self._owners)
         self._leave_if_idle()
 
+    def owned_by(self, owner: Any) -> bool:
+        """Whether this client is one of those that are wrapped."""
+        return owner in self._owners
+
+    @property
+    def owned(self) -> bool:
+        """Whether any client is."""
+        return self._owned
+
     def enter(self, call: object) -> bool:
         """A call begins. False when the hook was taken off this very moment, so that another one is needed."""
         self._calls.add(call)

@@ -154,6 +154,13 @@ class Poll:
         """Nothing is held."""
 
 
+def polls(method: str, path: bytes) -> bool:
+    """Whether a request looks for a response made earlier, or gives it up."""
+    if method.lower() != ("post" if path.endswith(b"/cancel") else "get"):
+        return False
+    return path.removesuffix(b"/cancel").rpartition(b"/")[0].endswith(b"responses")
+
+
 def token_of(reading: Reading) -> str:
     """What makes this answer one record, whichever processes read it."""
     return f"{reading.provider}:{reading.response_id}"

@@ -15,6 +15,7 @@ import msgspec
 from ai_cost_calc.ports.providers import CallRequest
 from ai_cost_calc.providers._batches import place_of
 from ai_cost_calc.providers._include_usage import UNASKED, asking, asks
+from ai_cost_calc.providers._jobs import polls
 from ai_cost_calc.providers._request import Input, Request, Sending, about_batch, body_of, path_of, text, whole
 from ai_cost_calc.providers._sdk import SdkProvider, Vendor, provider_at
 
@@ -75,8 +76,7 @@ class OpenAiLike(msgspec.Struct, frozen=True, kw_only=True):
     def _unbilled(self, client: Any, options: Any, path: bytes) -> Sending | None:
         """A request that costs nothing by itself: it makes a batch, or may say what an answer made earlier used."""
         place = place_of(options.method, path)
-        polls = place is None and _polls(options.method, path)
-        if place is None and not polls:
+        if place is None and not polls(options.method, path):
             return None
         host = provider_of(client)
         provider = host or self.name
@@ -100,13 +100,6 @@ def _request(client: Any, provider: str, api: str, body: Mapping[str, Any], sent
         choices=max(whole(asked("n")) or 1, whole(asked("best_of")) or 1),
         service_tier=text(asked("service_tier")),
     )
-
-
-def _polls(method: str, path: bytes) -> bool:
-    """Whether it looks for a response made earlier, or gives it up."""
-    if method.lower() != ("post" if path.endswith(b"/cancel") else "get"):
-        return False
-    return path.removesuffix(b"/cancel").rpartition(b"/")[0].endswith(b"responses")
 
 
 def _may_ask(client: Any, request: CallRequest) -> bool:

@@ -152,11 +152,11 @@ def body_of(options: Any) -> Mapping[str, Any]:
         return {**body, **extra} if isinstance(extra, Mapping) else body
     if isinstance(extra, Mapping):
         return extra
-    return _decoded(options.content if body is None else body)
+    return decoded(options.content if body is None else body)
 
 
-def _decoded(raw: object) -> Mapping[str, Any]:
-    """JSON that the caller encoded himself; anything else has nothing to say."""
+def decoded(raw: object) -> Mapping[str, Any]:
+    """JSON that was encoded already; anything else has nothing to say."""
     if not isinstance(raw, bytes | bytearray):
         return {}
     try:

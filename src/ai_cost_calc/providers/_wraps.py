@@ -88,7 +88,8 @@ def stand_in(wrapping: Standing, namespace: dict[str, Any], *beside: type[Any]) 
     """
     base = wrapping.base
     names = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
-    made: type[Any] = type(base)(
+    metaclass: Any = type(base)
+    made: type[Any] = metaclass(
         base.__name__, (*beside, base), {"__slots__": (), _WRAPPING: wrapping, **names, **namespace}
     )
     return made

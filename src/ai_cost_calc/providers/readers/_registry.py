@@ -72,6 +72,7 @@ class Route(msgspec.Struct, frozen=True):
     Attributes:
         vendor: whose API it is; `None` when nothing tells.
         provider: the vendor's name, or what the caller called it.
+        api: what the API is called: by the caller, else by the path.
         flavour: how to read it; `None` when only the body can tell.
         model: the model that the path names.
         region: the region that the host names.
@@ -80,6 +81,7 @@ class Route(msgspec.Struct, frozen=True):
 
     vendor: Vendor | None = None
     provider: str | None = None
+    api: str | None = None
     flavour: Flavour | None = None
     model: str | None = None
     region: str | None = None
@@ -104,8 +106,9 @@ def route(provider: str | None, api: str | None, url: str | None) -> Route:
     place = _place(url)
     vendor, found = (vendor_named(provider.lower()), None) if provider else vendor_at(place)
     if vendor is None:
-        standard = _standard(api or _api_at(PATHS, place)[0])
-        return Route(provider=provider, flavour=standard, settled=api is not None and standard is not None)
+        known_as = api or _api_at(PATHS, place)[0]
+        standard = _standard(known_as)
+        return Route(None, provider, known_as, standard, settled=api is not None and standard is not None)
     if found is None:
         at, found = vendor_at(place)
         vendor, found = (at, found) if at is not None and at.name == vendor.name else (vendor, None)
@@ -114,7 +117,7 @@ def route(provider: str | None, api: str | None, url: str | None) -> Route:
     flavour = named or vendor.flavours.get(api_here or "") or _standard(api or api_here)
     parts = found.groupdict() if found is not None else {}
     name = f"{vendor.name}_{parts['under']}" if parts.get("under") else vendor.name
-    return Route(vendor, name, flavour, model, parts.get("region"), settled=named is not None)
+    return Route(vendor, name, api or api_here, flavour, model, parts.get("region"), settled=named is not None)
 
 
 def vendor_at(place: str) -> tuple[Vendor | None, re.Match[str] | None]:
@@ -142,7 +145,7 @@ def _standard(api: str | None) -> Flavour | None:
 
 
 def _place(url: str | None) -> str:
-    place = re.sub(r"^\w+://", "", url or "").partition("?")[0]
+    place = re.split(r"[?#]", re.sub(r"^\w+://", "", url or ""), maxsplit=1)[0]
     if "%" not in place:
         return place
     from urllib.parse import unquote  # noqa: PLC0415 - a long import that few URLs need

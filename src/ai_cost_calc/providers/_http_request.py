@@ -1,0 +1,177 @@
+"""What an HTTP request is, whoever makes it: whose API it calls, whether that is billed, and how much input it has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from ai_cost_calc.ports.providers import CallRequest
+from ai_cost_calc.providers._jobs import polls
+from ai_cost_calc.providers._request import Input, Request, Sending, decoded, text, whole
+from ai_cost_calc.providers.readers import route
+
+LATER: Final = frozenset({"assistants_runs", "batch_results", "batches", "jobs", "live", "realtime", "videos"})
+"""APIs whose requests are not billed by what they answer: jobs, whose bill comes later, and WebSockets."""
+INVENTORS: Final = {"messages": "anthropic"}
+"""Whose API it is that many offer; the others are OpenAI's."""
+STREAMS_UNASKED: Final = re.compile(r"/api/(?:chat|generate)$|:stream\w+$|-stream$")
+"""Paths that stream without a `stream` in the body: Ollama's (unless it says false), Google's, Bedrock's."""
+LIMITS: Final = (
+    "max_completion_tokens", "max_output_tokens", "max_tokens", "maxOutputTokens", "maxTokens", "num_predict",
+    "max_new_tokens", "max_tokens_to_sample", "max_gen_len", "maxTokenCount",
+)  # fmt: skip
+"""What providers call the caller's limit on output tokens."""
+CHOICES: Final = ("n", "best_of", "candidateCount", "num_generations")
+"""What they call the number of answers."""
+SETTINGS: Final = (
+    "generationConfig", "generation_config", "options", "completion_args", "inferenceConfig", "textGenerationConfig",
+)  # fmt: skip
+"""Where in a body such settings may stand, beside its top."""
+
+_LOCAL: Final = re.compile(r"^\w+://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::|/|$)")
+_PART: Final = re.compile(rb'name="([^"]*)"(;\s*filename)?')
+_MOST_HEADER: Final = 1_000
+
+
+class Body(msgspec.Struct, frozen=True):
+    """What a request's body says before it is sent.
+
+    Attributes:
+        fields: of JSON or of a form.
+        files: what is sent beside them, or in place of them where a body cannot be looked at before it is sent.
+        unseen_bytes: how long a body is that cannot be looked at; all of it may be text.
+    """
+
+    fields: Mapping[str, Any] = {}
+    files: int = 0
+    unseen_bytes: int = 0
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a billed request goes.
+
+    Attributes:
+        tail: the end of its path, which its responses share, wherever they were redirected to.
+        by_proxy: whether its host is none that is known.
+        sure: whether host and path are enough to tell that this is a model's API.
+    """
+
+    provider: str
+    api: str
+    model: str | None
+    tail: bytes
+    by_proxy: bool
+    sure: bool
+
+
+def sending_of(method: str, url: str, body: Callable[[], Body], home: str | None = None) -> Sending | None:
+    """What a request is; `None` for one that costs nothing, or of which nothing tells that it is a model's.
+
+    Args:
+        body: gives the request's body; asked for only where the URL is one that may be billed.
+        home: whose API it is where the host does not tell, for clients of one vendor.
+    """
+    place = place_of(url, home)
+    if method != "POST" or place is None:
+        return _poll(method, url, home)
+    found = body()
+    asked = found.fields.get
+    model = text(asked("model")) or place.model
+    if not place.sure and model is None:
+        return None
+    request = Request(
+        provider=place.provider,
+        model=model,
+        api=place.api,
+        stream=asked("stream", STREAMS_UNASKED.search(_path(url)) is not None) is True,
+        input=Input(found.fields, found.files, found.unseen_bytes),
+        max_output_tokens=_setting(found.fields, LIMITS),
+        choices=_setting(found.fields, CHOICES) or 1,
+        service_tier=text(asked("service_tier")),
+    )
+    background = place.api == "responses" and asked("background") is True
+    return Sending(request, None, place.tail, place.by_proxy, background=background)
+
+
+@lru_cache(maxsize=1024)
+def place_of(url: str, home: str | None) -> Place | None:
+    """Where a `POST` to this URL goes; `None` where it is not billed."""
+    way = route(None, None, url)
+    by_proxy = way.vendor is None
+    if by_proxy and home is not None:
+        way = route(home, None, url)
+    path = _path(url)
+    if way.flavour is None or way.flavour.free or way.api is None or way.api in LATER:
+        return None
+    if way.api == "responses" and not path.endswith("/responses"):
+        return None
+    tail = "/".join(path.strip("/").split("/")[-2:]).encode()
+    provider = way.provider or INVENTORS.get(way.api, "openai")
+    sure = way.vendor is not None and (home is not None or _LOCAL.match(url) is None)
+    return Place(provider, way.api, way.model, tail, by_proxy, sure)
+
+
+def _poll(method: str, url: str, home: str | None) -> Sending | None:
+    """Looking for a response made earlier, or giving it up: free, but it may say what a background response used."""
+    path = _path(url).encode()
+    if not polls(method, path):
+        return None
+    way = route(None, None, url)
+    request = CallRequest(provider=way.provider or home or "openai", api="responses")
+    return Sending(request, None, path, way.vendor is None, polls=True)
+
+
+def _path(url: str) -> str:
+    path = re.split(r"[?#]", url.partition("://")[2].partition("/")[2], maxsplit=1)[0]
+    return f"/{path.rstrip('/')}"
+
+
+def _setting(fields: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    """The largest value that a body gives a setting which has many names."""
+    holders = (fields, *(holder for name in SETTINGS if isinstance(holder := fields.get(name), Mapping)))
+    values = (whole(holder.get(name)) for holder in holders for name in names)
+    return max((value for value in values if value is not None), default=None)
+
+
+def unseen_body(content_length: str | None) -> Body:
+    """A body that must not be looked at: it is made while it is sent, or cannot be read twice."""
+    if content_length is not None and content_length.isdigit():
+        return Body(unseen_bytes=int(content_length))
+    return Body(files=1)
+
+
+def body_of_bytes(content: bytes, content_type: str) -> Body:
+    """What bytes say that are sent as they are: JSON, or a form with files."""
+    if content_type.startswith("multipart/form-data"):
+        return _form(content, content_type)
+    return Body(fields) if (fields := decoded(content)) else Body(unseen_bytes=len(content))
+
+
+def _form(content: bytes, content_type: str) -> Body:
+    """The fields of an encoded form. What a file holds is passed over."""
+    boundary = content_type.partition("boundary=")[2].partition(";")[0].strip('" ')
+    fields: dict[str, Any] = {}
+    files = 0
+    for part in content.split(b"--" + boundary.encode()) if boundary else ():
+        named = _PART.search(part, 0, _MOST_HEADER)
+        if named is None:
+            continue
+        if named[2] is not None:
+            files += 1
+        else:
+            value = part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n")
+            fields[named[1].decode("utf-8", "replace")] = form_value(value.decode("utf-8", "replace"))
+    return Body(fields, files)
+
+
+def form_value(value: object) -> object:
+    """A form has only text; what JSON has as truth values and numbers is told by how it looks."""
+    if not isinstance(value, str):
+        return value
+    if value in {"true", "false"}:
+        return value == "true"
+    return int(value) if value.isascii() and value.isdigit() and len(value) < len(str(2**63)) else value
