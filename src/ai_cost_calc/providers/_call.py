@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from contextvars import Token
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.errors import CostCalcError
 from ai_cost_calc.ports.providers import Meter, RunningCall
 from ai_cost_calc.providers import _dropped, open_reader, read_usage
 from ai_cost_calc.providers._batches import BatchJob, BatchPoll
-from ai_cost_calc.providers._http import Hook, current, hook_during, put_on
+from ai_cost_calc.providers._http import Hook, Httpx, current, hook_during
 from ai_cost_calc.providers._jobs import JOBS, Job, Poll
 from ai_cost_calc.providers._request import Request, Sending, estimated
 from ai_cost_calc.providers._tap import Tap, billed, quietly, unknown
@@ -57,6 +57,35 @@ def _poll(meter: Meter, sending: Sending) -> RunningCall:
     return Poll(meter, JOBS) if sending.batch is None else BatchPoll(meter, JOBS, sending.batch)
 
 
+class Library(Protocol):
+    """How an HTTP library's responses are handled."""
+
+    @staticmethod
+    def path(response: Any, /) -> bytes:
+        """The path of the URL that answered."""
+        ...
+
+    @staticmethod
+    def url(response: Any, /) -> str:
+        """The URL that answered."""
+        ...
+
+    @staticmethod
+    def content(response: Any, /) -> bytes | None:
+        """The body, where it has been read."""
+        ...
+
+    @staticmethod
+    def is_closed(response: Any, /) -> bool:
+        """Whether nothing more can be read."""
+        ...
+
+    @staticmethod
+    def put_on(response: Any, tap: Tap, /) -> None:
+        """Let the tap see what is read from this response from now on."""
+        ...
+
+
 class TappedCall:
     """A call between its begin and its end. Used as a `with` block around the SDK's own request.
 
@@ -69,6 +98,7 @@ class TappedCall:
         "_arrived",
         "_context",
         "_hook",
+        "_library",
         "_open",
         "_poll",
         "_returned",
@@ -79,8 +109,9 @@ class TappedCall:
 
     _context: Token[Any]
 
-    def __init__(self, meter: Meter, running: RunningCall, sending: Sending) -> None:
+    def __init__(self, meter: Meter, running: RunningCall, sending: Sending, library: type[Library] = Httpx) -> None:
         self.meter = meter
+        self._library = library
         self.sending = sending
         self._running = running
         self._poll = running if isinstance(running, Poll) else None
@@ -123,7 +154,7 @@ class TappedCall:
     def arrived(self, response: Any) -> None:
         """An attempt was answered, successfully, and is billed."""
         self._answered = True
-        if self.sending.path not in response.request.url.raw_path:
+        if self.sending.path not in self._library.path(response):
             return
         if self.sending.request.stream:
             self._tap(response)
@@ -137,14 +168,13 @@ class TappedCall:
 
     def _take(self, response: Any, error: BaseException | None) -> None:
         """Read what the SDK has read, or see it when it is read later; what broke off is estimated."""
-        try:
-            content = response.content
-        except RuntimeError:  # neither library says otherwise that it was not read
-            if error is None and not response.is_closed:
-                return self._tap(response)
-            reading = estimated(unknown(self.sending), self.sending, 0)
-        else:
+        content = self._library.content(response)
+        if content is not None:
             reading = self._read(response, content)
+        elif error is None and not self._library.is_closed(response):
+            return self._tap(response)
+        else:
+            reading = estimated(unknown(self.sending), self.sending, 0)
         if (found := billed(reading, self.sending)) is not None:
             self._running.read(found)
         return None
@@ -157,7 +187,7 @@ class TappedCall:
             content,
             provider=request.provider,
             api=request.api,
-            url=str(response.request.url),
+            url=self._library.url(response),
             content_type=None if content.startswith(b"{") else response.headers.get("content-type"),
             model=request.model,
             headers=response.headers if self.sending.by_proxy else None,
@@ -169,14 +199,14 @@ class TappedCall:
         reader = open_reader(
             provider=request.provider,
             api=request.api,
-            url=str(response.request.url),
+            url=self._library.url(response),
             content_type=content_type,
             model=request.model,
             headers=response.headers if self.sending.by_proxy else None,
         )
         tap = Tap(self, reader, content_type)
         self._open.append(tap)
-        put_on(response, tap)
+        self._library.put_on(response, tap)
 
     def see(self, chunk: bytes) -> None:
         """An answer is still coming."""

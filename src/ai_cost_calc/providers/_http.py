@@ -76,15 +76,6 @@ class Hook:
         self._owned = bool(self._owners)
         self._leave_if_idle()
 
-    def owned_by(self, owner: Any) -> bool:
-        """Whether this client is one of those that are wrapped."""
-        return owner in self._owners
-
-    @property
-    def owned(self) -> bool:
-        """Whether any client is."""
-        return self._owned
-
     def enter(self, call: object) -> bool:
         """A call begins. False when the hook was taken off this very moment, so that another one is needed."""
         self._calls.add(call)
@@ -133,15 +124,45 @@ def hook_during(http_client: Any, call: object) -> Hook:
     return found
 
 
-def put_on(response: Any, tap: Tap) -> None:
-    """Let the tap see what is read from this response from now on."""
-    if response.is_stream_consumed:
-        return _take_whole(response, tap)
-    vars(response)[_TAP] = tap
-    base: Any = type(response)
-    response.__class__ = _tapped(base)
-    tap.keepsake = ref(response, lambda _: tap.finish(ended=False))
-    return None
+class Httpx:
+    """Responses of httpx and httpx2 (`_call.Library`)."""
+
+    @staticmethod
+    def path(response: Any) -> bytes:
+        """The path of the URL that answered."""
+        path: bytes = response.request.url.raw_path
+        return path
+
+    @staticmethod
+    def url(response: Any) -> str:
+        """The URL that answered."""
+        return str(response.request.url)
+
+    @staticmethod
+    def content(response: Any) -> bytes | None:
+        """The body, where it has been read."""
+        try:
+            content: bytes = response.content
+        except RuntimeError:  # neither library says otherwise that it was not read
+            return None
+        return content
+
+    @staticmethod
+    def is_closed(response: Any) -> bool:
+        """Whether nothing more can be read."""
+        closed: bool = response.is_closed
+        return closed
+
+    @staticmethod
+    def put_on(response: Any, tap: Tap) -> None:
+        """Let the tap see what is read from this response from now on."""
+        if response.is_stream_consumed:
+            return _take_whole(response, tap)
+        vars(response)[_TAP] = tap
+        base: Any = type(response)
+        response.__class__ = _tapped(base)
+        tap.keepsake = ref(response, lambda _: tap.finish(ended=False))
+        return None
 
 
 def _take_whole(response: Any, tap: Tap) -> None:

@@ -9,9 +9,7 @@ the client), copies and attributes stay what they are, and nothing is added to t
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from copy import copy, deepcopy
+from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, Final
@@ -26,7 +24,7 @@ from ai_cost_calc.providers._http import hook, hook_of
 from ai_cost_calc.providers._include_usage import refuses
 from ai_cost_calc.providers._request import Sending
 from ai_cost_calc.providers._tap import quietly
-from ai_cost_calc.providers._wraps import Wraps, check_version, reduced, stand_in, standing
+from ai_cost_calc.providers._wraps import Wraps, as_bare, check_version, copying, stand_in, standing
 from ai_cost_calc.providers.readers import route
 
 MOST_URLS: Final = 256
@@ -134,19 +132,7 @@ class Wrapping:
         """What this method of the class makes of a client; a class of the user's own gets the wrapped client itself."""
         if self.base.__module__.partition(".")[0] != self.provider.vendor.module:
             return getattr(self.base, name)(client, *args, **kwargs)
-        with self.bare(client) as shadow:
-            return self.rewrapped(getattr(shadow, name)(*args, **kwargs))
-
-    @contextmanager
-    def bare(self, client: Any) -> Iterator[Any]:
-        """The client's state under its own class: anthropic hands credentials to copies only if it is exactly that."""
-        shadow = object.__new__(self.base)
-        shadow.__dict__ = vars(client)
-        try:
-            yield shadow
-        finally:
-            if hasattr(self.base, "__del__"):  # which must not run for the shadow: it may close the client
-                shadow.__class__ = type("Shadow", (self.base,), {"__slots__": (), "__del__": lambda _: None})
+        return self.rewrapped(as_bare(self.base, client, lambda shadow: getattr(shadow, name)(*args, **kwargs)))
 
 
 def http_client_of(client: Any) -> Any:
@@ -172,9 +158,7 @@ def _guarded_class(wrapping: Wrapping) -> type[Any]:
         "request": guarded(wrapping, base.request),
         "copy": _copying(wrapping, "copy"),
         "with_options": _copying(wrapping, "with_options"),
-        "__copy__": lambda self: wrapping.rewrapped(_as_bare(wrapping, self, copy)),
-        "__deepcopy__": lambda self, memo: wrapping.rewrapped(_as_bare(wrapping, self, deepcopy, memo)),
-        "__reduce_ex__": lambda self, protocol: _reduced(wrapping, self, protocol),
+        **copying(wrapping.base, wrapping.rewrapped),
     }
     return stand_in(wrapping, namespace)
 
@@ -185,15 +169,6 @@ def _copying(wrapping: Wrapping, name: str) -> Callable[..., Any]:
         return wrapping.copied(self, name, *args, **kwargs)
 
     return copied
-
-
-def _reduced(wrapping: Wrapping, client: Any, protocol: Any) -> Any:
-    return reduced(wrapping.base, _as_bare(wrapping, client, wrapping.base.__reduce_ex__, protocol))
-
-
-def _as_bare(wrapping: Wrapping, client: Any, do: Callable[..., Any], *args: Any) -> Any:
-    with wrapping.bare(client) as shadow:
-        return do(shadow, *args)
 
 
 def _guarded(wrapping: Wrapping, original: Callable[..., Any]) -> Callable[..., Any]:

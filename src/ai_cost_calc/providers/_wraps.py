@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from copy import copy, deepcopy
 from copyreg import __newobj__  # type: ignore[attr-defined]  # what `object.__reduce_ex__` names
 from threading import Lock
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from ai_cost_calc.errors import ConfigError
 from ai_cost_calc.ports.providers import Meter
+
+T = TypeVar("T")
 
 _WRAPPING: Final = "_ai_cost_calc_wrapping"
 
@@ -95,11 +99,36 @@ def stand_in(wrapping: Standing, namespace: dict[str, Any], *beside: type[Any]) 
     return made
 
 
-def reduced(base: type[Any], made: Any) -> Any:
-    """What pickle makes of a wrapped object, so that it comes back as a bare one: a meter belongs to its process."""
+def copying(base: type[Any], rewrapped: Callable[[Any], Any]) -> dict[str, Any]:
+    """The methods by which a wrapped object is copied and pickled.
+
+    Args:
+        rewrapped: wraps a copy, made as one of a bare object.
+    """
+    return {
+        "__copy__": lambda self: rewrapped(as_bare(base, self, copy)),
+        "__deepcopy__": lambda self, memo: rewrapped(as_bare(base, self, lambda shadow: deepcopy(shadow, memo))),
+        "__reduce_ex__": lambda self, protocol: _reduced(base, self, protocol),
+    }
+
+
+def _reduced(base: Any, obj: Any, protocol: Any) -> Any:
+    """Pickled, a wrapped object is a bare one: a meter belongs to its process."""
+    made = as_bare(base, obj, lambda shadow: base.__reduce_ex__(shadow, protocol))
     if isinstance(made, tuple) and made[0] is __newobj__ and made[1] == (base,):
         return (object.__new__, *made[1:])  # pickle allows the usual form for an object's own class only
     return made
+
+
+def as_bare(base: type[Any], obj: Any, do: Callable[[Any], T]) -> T:
+    """What comes of an object's state under its own class: some methods look whether it is exactly that."""
+    shadow = object.__new__(base)
+    shadow.__dict__ = vars(obj)
+    try:
+        return do(shadow)
+    finally:
+        if hasattr(base, "__del__"):  # which must not run for the shadow: it may close the object
+            shadow.__class__ = type("Shadow", (base,), {"__slots__": (), "__del__": lambda _: None})
 
 
 def check_version(module: str, oldest: tuple[int, ...]) -> None:

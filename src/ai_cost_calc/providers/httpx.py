@@ -18,7 +18,6 @@ def _vendor(module: str, oldest: tuple[int, ...]) -> HttpVendor:
         module=module,
         oldest=oldest,
         clients=lambda library: (library.Client, library.AsyncClient),
-        http_clients=lambda client: (client,),
     )
 
 
