@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from os import PathLike
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ai_cost_calc.budgets import open_budget_store
 from ai_cost_calc.budgets.learning import Learned
@@ -29,6 +29,9 @@ from ai_cost_calc.core.money import usd
 from ai_cost_calc.errors import ConfigError
 from ai_cost_calc.ports.ledgers import Ledger
 from ai_cost_calc.providers import provider_for, reading_of, settle_dropped
+
+if TYPE_CHECKING:
+    import httpx2
 
 C = TypeVar("C")
 ADOPT_SECONDS = 5.0
@@ -144,7 +147,7 @@ class AiCostCalc(Costs, OfficialSurface):
         return AttributionScope(attribution(customer_id, feature, session_id, tags))
 
     def wrap(self, client: C) -> C:
-        """Guard and meter every call of a vendor's client from now on; the same object comes back.
+        """Guard and meter every call of a vendor's client, or an HTTP client, from now on; the same object comes back.
 
         Raises:
             UnsupportedClient: this object is not known; the message says what to use instead.
@@ -156,6 +159,21 @@ class AiCostCalc(Costs, OfficialSurface):
         """Undo `wrap`; the same object comes back."""
         provider_for(client).unwrap(client)
         return client
+
+    def metered_http_client(self, **options: Any) -> httpx2.Client:
+        """An HTTP client whose calls of models' APIs are guarded and metered; `options` are those of `httpx2.Client`.
+
+        `wrap` does the same with a client or session of your own, of httpx2, httpx, requests or aiohttp.
+        """
+        import httpx2  # noqa: PLC0415 - keeps `import ai_cost_calc` quick
+
+        return self.wrap(httpx2.Client(**options))
+
+    def metered_async_http_client(self, **options: Any) -> httpx2.AsyncClient:
+        """`metered_http_client` for asyncio."""
+        import httpx2  # noqa: PLC0415 - keeps `import ai_cost_calc` quick
+
+        return self.wrap(httpx2.AsyncClient(**options))
 
     @contextmanager
     def metered(

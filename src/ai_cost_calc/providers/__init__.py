@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from types import ModuleType
 from typing import Final, cast
 
 from ai_cost_calc.errors import UnsupportedClient
@@ -24,15 +25,20 @@ __all__ = [
 ]
 
 _CLIENTS: Final = {
+    "aiohttp": "ai_cost_calc.providers.aiohttp:PROVIDER",
     "anthropic": "ai_cost_calc.providers.anthropic:PROVIDER",
+    "cohere": "ai_cost_calc.providers.cohere:PROVIDER",
     "fireworks": "ai_cost_calc.providers.fireworks:PROVIDER",
     "groq": "ai_cost_calc.providers.groq:PROVIDER",
     "httpx": "ai_cost_calc.providers.httpx:HTTPX",
     "httpx2": "ai_cost_calc.providers.httpx:HTTPX2",
+    "mistralai": "ai_cost_calc.providers.mistral:PROVIDER",
+    "ollama": "ai_cost_calc.providers.ollama:PROVIDER",
     "openai": "ai_cost_calc.providers.openai:PROVIDER",
+    "requests": "ai_cost_calc.providers.requests:PROVIDER",
     "together": "ai_cost_calc.providers.together:PROVIDER",
 }
-"""Root module of a vendor's client classes to the provider that hooks them."""
+"""Root module of a vendor's client classes, or of an HTTP library's, to the provider that hooks them."""
 
 
 def provider_for(client: object) -> Provider:
@@ -41,11 +47,12 @@ def provider_for(client: object) -> Provider:
     Raises:
         UnsupportedClient: none does; the message says what to use instead.
     """
-    for base in type(client).__mro__:
-        target = _CLIENTS.get(base.__module__.partition(".")[0])
+    names = [client.__name__] if isinstance(client, ModuleType) else [base.__module__ for base in type(client).__mro__]
+    for name in names:
+        target = _CLIENTS.get(name.partition(".")[0])
         if target is not None:
-            module, _, name = target.partition(":")
-            provider = cast("Provider", getattr(importlib.import_module(module), name))
+            module, _, attribute = target.partition(":")
+            provider = cast("Provider", getattr(importlib.import_module(module), attribute))
             if provider.handles(client):
                 return provider
     *known, last = _CLIENTS

@@ -94,7 +94,6 @@ class TappedCall:
     """
 
     __slots__ = (
-        "_answered",
         "_arrived",
         "_context",
         "_hook",
@@ -103,6 +102,7 @@ class TappedCall:
         "_poll",
         "_returned",
         "_running",
+        "answered",
         "meter",
         "sending",
     )
@@ -116,7 +116,7 @@ class TappedCall:
         self._running = running
         self._poll = running if isinstance(running, Poll) else None
         self._hook: Hook | None = None
-        self._answered = False
+        self.answered = False
         self._arrived: list[Any] = []
         self._open: list[Tap] = []
         self._returned = False
@@ -153,7 +153,7 @@ class TappedCall:
 
     def arrived(self, response: Any) -> None:
         """An attempt was answered, successfully, and is billed."""
-        self._answered = True
+        self.answered = True
         if self.sending.path not in self._library.path(response):
             return
         if self.sending.request.stream:
@@ -163,7 +163,7 @@ class TappedCall:
 
     def returned(self, response: Any) -> None:
         """An HTTP client returned a response; no hook saw it if another client underneath has sent the request."""
-        if not self._answered and response.is_success:
+        if not self.answered and response.is_success:
             quietly(self.meter, "tap", self.arrived, response)
 
     def _take(self, response: Any, error: BaseException | None) -> None:

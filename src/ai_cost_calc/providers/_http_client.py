@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from threading import Lock
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 import msgspec
 
-from ai_cost_calc.errors import ConfigError
+from ai_cost_calc.errors import ConfigError, UnsupportedClient
 from ai_cost_calc.ports.providers import Meter
 from ai_cost_calc.providers._dropped import settle_dropped
 from ai_cost_calc.providers._http import current
@@ -30,7 +32,7 @@ _SEAMS: Final = {
     "httpx2": "ai_cost_calc.providers._httpx",
     "requests": "ai_cost_calc.providers._requests",
 }
-"""Root module of a library's client classes to the file that makes guarded ones."""
+"""Root module of a library's client classes to the file whose `guarded_class(wrapping)` makes one that stands in."""
 
 _lock: Final = Lock()
 _owners: WeakKeyDictionary[Any, WeakSet[Any]] = WeakKeyDictionary()
@@ -38,32 +40,24 @@ _owners: WeakKeyDictionary[Any, WeakSet[Any]] = WeakKeyDictionary()
 _classes: WeakValueDictionary[tuple[type[Any], int, str | None], type[Any]] = WeakValueDictionary()
 
 
-class Seam(Protocol):
-    """What the file of a library offers."""
-
-    def guarded_class(self, wrapping: Wrapping, /) -> type[Any]:
-        """A class that stands in for `wrapping.base`, with calls guarded."""
-        ...
-
-
 class HttpVendor(msgspec.Struct, frozen=True, kw_only=True):
     """What is peculiar to one SDK, or to a library whose HTTP clients are used as they are.
 
     Attributes:
         name: what it is called.
-        module: its root module.
-        version: the module that states its version, where that is not the root.
+        package: what it is installed as.
+        module: the module that has its client classes.
         oldest: the first version that is supported.
-        clients: gives its client classes, of the root module.
+        clients: names of its client classes.
         http_clients: the HTTP clients that a client sends with.
         home: whose API it is where a URL does not tell, as behind a proxy; `None` for a library that serves any.
     """
 
     name: str
+    package: str
     module: str
     oldest: tuple[int, ...]
-    clients: Callable[[Any], tuple[type[Any], ...]]
-    version: str | None = None
+    clients: tuple[str, ...]
     http_clients: Callable[[Any], Iterable[Any]] = lambda client: (client,)
     home: str | None = None
 
@@ -78,27 +72,28 @@ class HttpProvider(Wraps):
     def handles(self, client: object) -> bool:
         """Whether this is one of the vendor's clients, or of a class made from one."""
         module = sys.modules.get(self.vendor.module)
-        return module is not None and isinstance(client, self.vendor.clients(module))
+        return module is not None and isinstance(client, tuple(getattr(module, name) for name in self.vendor.clients))
 
     def meter_of(self, client: Any) -> Meter | None:
         """Whom this client reports to, if it is wrapped."""
-        for http_client in self.vendor.http_clients(client):
-            if client in _owners.get(http_client, ()):
-                return standing(http_client).meter  # type: ignore[no-any-return]
+        for http_client in guarded_for(client):
+            if (wrapping := standing(http_client)) is not None:
+                return wrapping.meter  # type: ignore[no-any-return]
         return None
 
     def put_on(self, client: Any, meter: Meter) -> None:
         """Guard what this client sends with. Whoever else sends with it is guarded as well."""
-        check_version(self.vendor.version or self.vendor.module, self.vendor.oldest)
+        with suppress(PackageNotFoundError):  # one that was put into an archive does not tell
+            check_version(self.vendor.package, version(self.vendor.package), self.vendor.oldest)
         http_clients = tuple(self.vendor.http_clients(client))
         for http_client in http_clients:
-            check_free(http_client, meter)
+            check(http_client, meter)
         for http_client in http_clients:
             guard(http_client, meter, client, self.vendor.home)
 
     def take_off(self, client: Any) -> None:
         """Give HTTP clients their own class back, unless another wrapped client sends with them."""
-        for http_client in self.vendor.http_clients(client):
+        for http_client in guarded_for(client):
             unguard(http_client, client)
 
 
@@ -125,12 +120,19 @@ class Wrapping:
         return made
 
 
-def check_free(http_client: Any, meter: Meter) -> None:
-    """Refuse an HTTP client that reports to another meter.
+def check(http_client: Any, meter: Meter) -> None:
+    """Refuse an HTTP client that cannot be guarded.
 
     Raises:
-        ConfigError: it does.
+        UnsupportedClient: it is of a library that is not known.
+        ConfigError: it reports to another meter.
     """
+    if _seam_of(type(http_client)) is None:
+        kind = type(http_client)
+        raise UnsupportedClient(
+            f"it sends with {kind.__module__}.{kind.__qualname__}, which is not known; give it an HTTP client of "
+            f"{', '.join(_SEAMS)}"
+        )
     wrapping = standing(http_client)
     if wrapping is not None and wrapping.meter is not meter:
         raise ConfigError(
@@ -152,6 +154,12 @@ def guard(http_client: Any, meter: Meter, owner: Any, home: str | None = None) -
             object.__setattr__(http_client, "__class__", _guarded(base, meter, home))
 
 
+def guarded_for(owner: Any) -> list[Any]:
+    """The HTTP clients that are guarded for this owner, whatever it sends with by now."""
+    with _lock:
+        return [http_client for http_client, owners in _owners.items() if owner in owners]
+
+
 def unguard(http_client: Any, owner: Any) -> None:
     """Undo `guard`; the last owner to leave gives the HTTP client its own class back."""
     with _lock:
@@ -168,11 +176,11 @@ def _guarded(base: type[Any], meter: Meter, home: str | None) -> type[Any]:
     """The guarded subclass, the same one for all HTTP clients of a class and a meter (which it keeps alive)."""
     found = _classes.get((base, id(meter), home))
     if found is None:
-        found = _classes[base, id(meter), home] = _seam_of(base).guarded_class(Wrapping(base, meter, home))
+        seam: Any = import_module(str(_seam_of(base)))
+        found = _classes[base, id(meter), home] = seam.guarded_class(Wrapping(base, meter, home))
     return found
 
 
-def _seam_of(base: type[Any]) -> Seam:
+def _seam_of(base: type[Any]) -> str | None:
     roots = (each.__module__.partition(".")[0] for each in base.__mro__)
-    seam: Any = import_module(next(_SEAMS[root] for root in roots if root in _SEAMS))
-    return seam  # type: ignore[no-any-return]
+    return next((_SEAMS[root] for root in roots if root in _SEAMS), None)

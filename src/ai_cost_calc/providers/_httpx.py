@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import cache, wraps
 from inspect import iscoroutinefunction
-from typing import Any
+from typing import Any, Final
 
+from ai_cost_calc.errors import CostCalcError
 from ai_cost_calc.providers._call import TappedCall, abegin, begin
 from ai_cost_calc.providers._http_client import Wrapping
 from ai_cost_calc.providers._http_request import Body, body_of_bytes, form_value, unseen_body
 from ai_cost_calc.providers._request import Sending
 from ai_cost_calc.providers._tap import quietly
 from ai_cost_calc.providers._wraps import copying, stand_in
+
+_ERRORS: Final = {"anthropic": "AnthropicError", "openai": "OpenAIError"}
+"""The base class of an SDK's errors."""
 
 
 def guarded_class(wrapping: Wrapping) -> type[Any]:
@@ -26,7 +31,11 @@ def _sends(wrapping: Wrapping, original: Callable[..., Any]) -> Callable[..., An
     @wraps(original)
     def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
         sending = quietly(wrapping.meter, "request", _sending, wrapping, request)
-        running = None if sending is None else begin(wrapping.meter, sending)
+        try:
+            running = None if sending is None else begin(wrapping.meter, sending)
+        except CostCalcError as refusal:
+            _pass_through(refusal, request)
+            raise
         if sending is None or running is None:
             return original(self, request, *args, **kwargs)
         with TappedCall(wrapping.meter, running, sending).through(self) as call:
@@ -41,7 +50,11 @@ def _asends(wrapping: Wrapping, original: Callable[..., Any]) -> Callable[..., A
     @wraps(original)
     async def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
         sending = quietly(wrapping.meter, "request", _sending, wrapping, request)
-        running = None if sending is None else await abegin(wrapping.meter, sending)
+        try:
+            running = None if sending is None else await abegin(wrapping.meter, sending)
+        except CostCalcError as refusal:
+            _pass_through(refusal, request)
+            raise
         if sending is None or running is None:
             return await original(self, request, *args, **kwargs)
         with TappedCall(wrapping.meter, running, sending).through(self) as call:
@@ -54,6 +67,24 @@ def _asends(wrapping: Wrapping, original: Callable[..., Any]) -> Callable[..., A
 
 def _sending(wrapping: Wrapping, request: Any) -> Sending | None:
     return wrapping.sending(request.method, str(request.url), lambda: _body(request))
+
+
+def _pass_through(refusal: CostCalcError, request: Any) -> None:
+    """Let SDKs that were handed a guarded HTTP client raise a refusal as it is, at once.
+
+    openai 2 and anthropic 2 do so with errors of their own kind alone; others they wrap and try again.
+    """
+    if "x-stainless-lang" not in request.headers:
+        return
+    theirs = [getattr(sys.modules[sdk], name) for sdk, name in _ERRORS.items() if sdk in sys.modules]
+    if theirs:
+        kind: Any = type(refusal)
+        refusal.__class__ = _mixed(kind, *theirs)
+
+
+@cache
+def _mixed(kind: Any, *theirs: Any) -> Any:
+    return type(kind.__name__, (kind, *theirs), {"__module__": kind.__module__, "__qualname__": kind.__qualname__})
 
 
 def _body(request: Any) -> Body:

@@ -74,7 +74,8 @@ class SdkProvider(Wraps):
 
     def put_on(self, client: Any, meter: Meter) -> None:
         """Guard this client. Copies that are made of it while it is wrapped stay so."""
-        check_version(self.vendor.module, self.vendor.oldest)
+        module = self.vendor.module
+        check_version(module, str(sys.modules[module].__version__), self.vendor.oldest)
         hook(http_client_of(client)).own(client)
         client.__class__ = self.guarded(type(client), meter)
 

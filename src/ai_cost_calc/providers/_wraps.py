@@ -6,7 +6,6 @@ are, whoever holds the object goes through the guard, and nothing is added to th
 
 from __future__ import annotations
 
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from copy import copy, deepcopy
@@ -131,13 +130,12 @@ def as_bare(base: type[Any], obj: Any, do: Callable[[Any], T]) -> T:
             shadow.__class__ = type("Shadow", (base,), {"__slots__": (), "__del__": lambda _: None})
 
 
-def check_version(module: str, oldest: tuple[int, ...]) -> None:
+def check_version(package: str, version: str, oldest: tuple[int, ...]) -> None:
     """Refuse a library that is too old.
 
     Raises:
         ConfigError: it is.
     """
-    version = str(sys.modules[module].__version__)
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if numbers < oldest:
-        raise ConfigError(f"{module} {version} is too old: upgrade to {module}>={'.'.join(map(str, oldest))}")
+        raise ConfigError(f"{package} {version} is too old: upgrade to {package}>={'.'.join(map(str, oldest))}")

@@ -15,9 +15,10 @@ from ai_cost_calc.providers._http_client import HttpProvider, HttpVendor
 def _vendor(module: str, oldest: tuple[int, ...]) -> HttpVendor:
     return HttpVendor(
         name=module,
+        package=module,
         module=module,
         oldest=oldest,
-        clients=lambda library: (library.Client, library.AsyncClient),
+        clients=("Client", "AsyncClient"),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.providers.readers._compatible import COMPATIBLE
-from ai_cost_calc.providers.readers._flavour import FREE, Flavour, Source, Vendor, utf8_bytes
+from ai_cost_calc.providers.readers._flavour import FREE, UNREPORTED, Flavour, Source, Vendor, utf8_bytes
 from ai_cost_calc.providers.readers._wire import Count, Wire
 
 
@@ -22,6 +22,8 @@ class BilledUnits(Wire):
     image_tokens: Count = None
     images: Count = None
     search_units: Count = None
+    classifications: Count = None
+    pages: Count = None
 
 
 class Processed(Wire):
@@ -86,15 +88,21 @@ class V2Event(Wire):
 
 
 def cohere_counts(usage: CohereUsage) -> dict[str, Any] | None:
-    """What is billed, under our names; what was processed where nothing says what is billed."""
+    """What is billed, under our names; what was processed where nothing says what is billed.
+
+    Classifications are billed by the piece, which is no unit of ours: `None`, since what they cost is not known.
+    """
     if (billed := usage.billed_units) is not None:
         images = billed.image_tokens or 0
+        if billed.classifications:
+            return None
         return {
             "input_tokens": (billed.input_tokens or 0) + images,
             "output_tokens": billed.output_tokens or 0,
             "input_image_tokens": images,
             "rerank_searches": billed.search_units or 0,
             "images": 0 if images else billed.images or 0,
+            "input_document_pages": billed.pages or 0,
         }
     if (tokens := usage.tokens) is not None:
         return {"input_tokens": tokens.input_tokens or 0, "output_tokens": tokens.output_tokens or 0}
@@ -142,6 +150,8 @@ COHERE: Final = Vendor(
         (r"/embed$", "cohere_embed"),
         (r"/rerank$", "rerank"),
         (r"/(classify|summarize)$", "classify"),
+        (r"/parse$", "parse"),
+        (r"/audio/transcriptions$", "transcriptions"),
         (r"/(tokenize|detokenize|models)", "count_tokens"),
     ),
     flavours={
@@ -165,6 +175,8 @@ COHERE: Final = Vendor(
         "cohere_embed": ANSWER,
         "rerank": ANSWER,
         "classify": ANSWER,
+        "parse": ANSWER,
+        "transcriptions": UNREPORTED,
         "count_tokens": FREE,
     },
 )

@@ -1,7 +1,7 @@
 """Ollama: its own API, one JSON line a chunk, and OpenAI's. Local models cost nothing unless a price is set.
 
 Source: github.com/ollama/ollama, `docs/api.md`: `prompt_eval_count` and `eval_count` come with the last line; the older
-`/api/embeddings` reports nothing.
+`/api/embeddings` reports nothing. `/v1/systemone` (ollama 0.6.3, `_types.py`) has a `usage` as OpenAI's responses do.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.providers.readers._anthropic_shape import MESSAGES
 from ai_cost_calc.providers.readers._compatible import COMPATIBLE
 from ai_cost_calc.providers.readers._flavour import Flavour, Source, Vendor, utf8_bytes
+from ai_cost_calc.providers.readers._responses_shape import RESPONSES
 from ai_cost_calc.providers.readers._wire import Count, Wire
 
 
@@ -60,10 +61,11 @@ def _text(line: Any) -> int:
 OLLAMA: Final = Vendor(
     name="ollama",
     hosts=(r"(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0):11434\b", r"(?:api\.)?ollama\.com"),
-    paths=((r"/api/(chat|generate|embed|embeddings)$", "ollama"),),
+    paths=((r"/api/(chat|generate|embed|embeddings)$", "ollama"), (r"/v1/systemone$", "systemone")),
     flavours={
         **COMPATIBLE,
         "messages": MESSAGES,
+        "systemone": RESPONSES,
         "ollama": Flavour(
             wire=OllamaAnswer,
             event=OllamaLine,
