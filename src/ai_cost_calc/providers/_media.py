@@ -72,6 +72,13 @@ def media_of(part: Mapping[Any, Any]) -> Media:
     return found if detail is None else msgspec.structs.replace(found, detail=detail)
 
 
+def pictures(images: object) -> list[Media]:
+    """Images that a request has beside its text, encoded: in Ollama's messages and prompts, in Cohere's embeddings."""
+    if not isinstance(images, list | tuple) or not all(isinstance(image, str | bytes) for image in images):
+        return []
+    return [_seen(image) or Media(kind="image") for image in images]
+
+
 def media_in(value: object) -> Media:
     """What is known of something that is neither text nor JSON: the bytes of a file, or what nothing is known of."""
     if not isinstance(value, bytes):

@@ -16,7 +16,7 @@ from ai_cost_calc.core.text import most_bytes
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.ports.providers import CallRequest
 from ai_cost_calc.providers._batches import Place
-from ai_cost_calc.providers._media import is_media, media_in, media_of
+from ai_cost_calc.providers._media import is_media, media_in, media_of, pictures
 
 BYTES_PER_TOKEN: Final = 4
 """What a token of text takes on average, for usage that a cut stream never reported (OpenAI, "What are tokens")."""
@@ -169,8 +169,18 @@ def decoded(raw: object) -> Mapping[str, Any]:
 def size_of(body: Mapping[str, Any]) -> Size:
     """Measure the input in a request's body. Iterators in it are not touched: the request must find them whole."""
     stored = sum(1 for name in STORED if body.get(name) is not None)
-    size = measured([value for name, value in body.items() if name not in NOT_INPUT])
-    return Size(size.text_bytes, size.media_items + stored + _hosted(body.get("tools")), size.media)
+    media: list[Media] = []
+    size = measured(_values({name: value for name, value in body.items() if name not in NOT_INPUT}, media))
+    items = size.media_items + stored + _hosted(body.get("tools")) + len(media)
+    return Size(size.text_bytes, items, (*size.media, *media))
+
+
+def _values(part: dict[Any, Any], media: list[Media]) -> list[Any]:
+    """The values of a part, without the images that it has beside its text, which are added to `media`."""
+    if not ("images" in part and (found := pictures(part["images"]))):
+        return list(part.values())
+    media += found
+    return [value for name, value in part.items() if name != "images"]
 
 
 def _hosted(tools: Any) -> int:
@@ -199,7 +209,7 @@ def measured(waiting: list[Any], weigh: Callable[[str], int] = most_bytes) -> Si
             if is_media(value):
                 media.append(media_of(value))
             else:
-                waiting += value.values()
+                waiting += _values(value, media) if "images" in value else value.values()
                 waiting.append("".join(map(str, value)))
         elif kind is list or kind is tuple:
             waiting += value

@@ -217,7 +217,7 @@ class ClientConformance:
         assert meter.call.ends == []
         del stream
         gc.collect()
-        for _ in range(3):  # an event loop closes what was dropped in its next turns
+        for _ in range(10):  # an event loop closes what was dropped in its next turns
             await asyncio.sleep(0)
         settle_dropped()
         check_aborted(meter)
