@@ -25,6 +25,8 @@ HANG_SECONDS: Final = 60.0
 MAX_HEAD_BYTES: Final = 65_536
 _CLOSE_SECONDS: Final = 5.0
 _FRAME_LENGTH: Final = 4
+_LINES: Final = ("application/x-ndjson", "application/stream+json")
+"""Content types of JSON lines: Ollama's streams, and Cohere's of version 1."""
 _EVENT_END: Final = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)")
 
 
@@ -98,6 +100,8 @@ def cutter(content_type: str) -> Callable[[bytes], tuple[bytes, ...]] | None:
     """How to cut a body of this content type into its events; `None` where it is one document."""
     if content_type.startswith("text/event-stream"):
         return events_of
+    if content_type.startswith(_LINES):
+        return lambda body: tuple(body.splitlines(keepends=True))
     return frames_of if content_type.startswith("application/vnd.amazon.eventstream") else None
 
 

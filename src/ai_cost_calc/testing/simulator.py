@@ -192,8 +192,8 @@ class ProviderSimulator:
     ) -> None:
         """Plan an exact answer for the next request, byte for byte, such as a recorded one.
 
-        An event stream, of server-sent events or of AWS's frames, is sent event by event, so that `break_after` and
-        `chunk_delay_ms` (see `Behaviour`) work on it.
+        An event stream, of server-sent events, JSON lines or AWS's frames, is sent event by event, so that
+        `break_after` and `chunk_delay_ms` (see `Behaviour`) work on it.
         """
         cut = cutter(content_type)
         kept = {name: value for name, value in (headers or {}).items() if name.lower() not in _OWN_HEADERS}

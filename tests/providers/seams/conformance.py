@@ -24,7 +24,7 @@ from tests.providers.seams.recording import RecordingMeter, budget_exceeded
 
 ERROR: bytes = b'{"error": {"message": "The request is not valid.", "type": "invalid_request_error", "code": null}}'
 Call = Callable[[Any], Any]
-OWN: frozenset[str] = frozenset({"request", "response"})
+OWN: frozenset[str] = frozenset({"raw_response", "request", "response"})
 """Attributes of an SDK's errors that hold live objects, which no two errors share."""
 
 
@@ -219,6 +219,7 @@ class ClientConformance:
         gc.collect()
         for _ in range(10):  # an event loop closes what was dropped in its next turns
             await asyncio.sleep(0)
+        gc.collect()
         settle_dropped()
         check_aborted(meter)
 

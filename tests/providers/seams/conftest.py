@@ -14,7 +14,9 @@ from ai_cost_calc.providers import provider_for, settle_dropped
 from ai_cost_calc.testing import ProviderSimulator
 from tests.providers.seams.recording import RecordingMeter
 
-pytest.register_assert_rewrite("tests.providers.seams.conformance", "tests.providers.seams.exchanges")
+pytest.register_assert_rewrite(
+    "tests.providers.seams.conformance", "tests.providers.seams.http_conformance", "tests.providers.seams.exchanges"
+)
 
 USAGE = {"input_tokens": 1_200, "output_tokens": 340, "cache_read_tokens": 1_024}
 

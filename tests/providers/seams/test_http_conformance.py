@@ -9,8 +9,9 @@ import pytest
 
 from ai_cost_calc.testing import ProviderSimulator
 from tests.providers.readers.bodies import CHAT_COUNTS, chat, chat_stream, sse
-from tests.providers.seams.conformance import Case, ClientConformance, side_by_side
+from tests.providers.seams.conformance import Case, side_by_side
 from tests.providers.seams.http_clients import OPEN, ask, close, stream
+from tests.providers.seams.http_conformance import HttpConformance
 from tests.providers.seams.recording import RecordingMeter
 
 CHAT: Final[dict[str, Any]] = {"model": "gpt-4.1", "messages": [{"role": "user", "content": "Describe the fjord."}]}
@@ -34,7 +35,7 @@ CASES: Final = [
 ]
 
 
-class TestHttpClients(ClientConformance):
+class TestHttpClients(HttpConformance):
     """An HTTP client of every library, asked for OpenAI's chat completions without an SDK."""
 
     @pytest.fixture(params=CASES, ids=str)
@@ -42,16 +43,6 @@ class TestHttpClients(ClientConformance):
         """What is tested."""
         case: Case = request.param
         return case
-
-    async def test_errors_are_the_bare_clients(
-        self, case: Case, bare: Any, client: Any, meter: RecordingMeter, simulator: ProviderSimulator
-    ) -> None:
-        """A status that says no is an answer like any other to an HTTP client, and is not billed."""
-        outcomes = await side_by_side((bare, client), case.ask, lambda: simulator.replay(body=case.error, status=400))
-        assert outcomes[0] == outcomes[1]
-        assert issubclass(outcomes[0][0], Exception)
-        assert meter.call.readings == []
-        assert meter.call.ended
 
     async def test_connections_that_fail(
         self, case: Case, bare: Any, client: Any, meter: RecordingMeter, simulator: ProviderSimulator
