@@ -58,7 +58,7 @@ class Input:
 
     Args:
         body: as `body_of` gives it; let go of once it is measured, or once the SDK has sent it.
-        files: what is sent beside it.
+        files: what is sent beside it, or how many.
         framing: bytes that stand for what the provider adds by itself.
     """
 
@@ -66,7 +66,7 @@ class Input:
 
     def __init__(self, body: Mapping[str, Any], files: Any = None, framing: int = 0) -> None:
         self._body: Mapping[str, Any] | None = body
-        self._files = len(files) if files else 0
+        self._files = files if isinstance(files, int) else len(files) if files else 0
         self._framing = framing
         self._size = Size()
 

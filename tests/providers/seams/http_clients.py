@@ -73,6 +73,11 @@ class Resolver(AbstractResolver):
         """Nothing is open."""
 
 
+def without_certificates(library: Any) -> Any:
+    """A client of httpx or httpx2 for loopback; loading certificates takes longer than a test."""
+    return library.Client(verify=False)
+
+
 def open_httpx(url: str) -> httpx.Client:
     """A client of httpx; likewise below."""
     return httpx.Client(transport=elsewhere(httpx, url)[0])

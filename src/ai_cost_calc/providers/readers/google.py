@@ -184,8 +184,8 @@ GOOGLE: Final = Vendor(
         r"aiplatform\.(?P<region>\w+)\.rep\.googleapis\.com",
     ),
     paths=(
-        (rf"anthropic/{_MODEL}:(stream)?rawPredict", "messages"),
-        (rf"{_MODEL}:(stream)?generateContent", "generate_content"),
+        (rf"anthropic/{_MODEL}:(rawPredict|streamRawPredict)$", "messages"),
+        (rf"{_MODEL}:(generateContent|streamGenerateContent)$", "generate_content"),
         (rf"{_MODEL}:\w*[eE]mbedContents?$", "embed"),
         (rf"{_MODEL}:predict$", "predict"),
         (rf"{_MODEL}:predictLongRunning$", "videos"),
