@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 
 from ai_cost_calc.errors import BudgetExceeded
+from ai_cost_calc.providers import read_usage
 from ai_cost_calc.testing import ProviderSimulator
 from tests.providers.seams.conformance import Case, ClientConformance, done, each, side_by_side
 from tests.providers.seams.recording import RecordingMeter, budget_exceeded
@@ -18,6 +20,39 @@ async def taken(call: Any, client: Any) -> None:
     if hasattr(answer, "__aiter__") or hasattr(answer, "__next__"):
         async for _ in each(answer):
             pass
+
+
+def body_of(exchange: dict[str, Any]) -> bytes:
+    """The bytes that a provider answered with."""
+    raw: str = exchange["body"]
+    return base64.b64decode(raw) if exchange["body_encoding"] == "base64" else raw.encode()
+
+
+def content_type_of(exchange: dict[str, Any]) -> str:
+    """What it said they are."""
+    said: str | None = exchange["content_type"]
+    return said or ("text/event-stream" if exchange["streaming"] else "application/json")
+
+
+def check_recorded(exchange: dict[str, Any], url: str, meter: RecordingMeter) -> None:
+    """One call, which ended, and one reading: that of the whole body, or an estimate where a stream never told."""
+    assert meter.call.ended
+    request = meter.call.request
+    expected = read_usage(
+        body_of(exchange),
+        provider=request.provider,
+        api=request.api,
+        model=request.model,
+        url=url,
+        content_type=content_type_of(exchange),
+        status=exchange["status"],
+    )
+    if expected.usage is None and expected.complete:
+        assert meter.call.readings == []
+    elif expected.complete or not exchange["streaming"]:
+        assert meter.call.reading == expected
+    else:
+        assert meter.call.reading.estimated
 
 
 class HttpConformance(ClientConformance):

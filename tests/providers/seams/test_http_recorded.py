@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import httpx2
 import pytest
 
-from ai_cost_calc.providers import provider_for, read_usage
+from ai_cost_calc.providers import provider_for
 from ai_cost_calc.providers._http_request import place_of
 from ai_cost_calc.providers._jobs import JOBS
 from ai_cost_calc.testing import ProviderSimulator
 from tests.providers.seams.exchanges import RECORDED, load, needs_recordings
 from tests.providers.seams.http_clients import elsewhere
+from tests.providers.seams.http_conformance import body_of, check_recorded, content_type_of
 from tests.providers.seams.recording import RecordingMeter
 
 pytestmark = [pytest.mark.recorded, needs_recordings]
@@ -47,10 +47,8 @@ def test_an_exchange_over_plain_http(
     """The same reading, begun under the names it is priced by; nothing begins for what is not billed."""
     exchange = load(name)
     url = f"http://{exchange['url_host']}{exchange['url_path']}"
-    raw = exchange["body"]
-    body = base64.b64decode(raw) if exchange["body_encoding"] == "base64" else raw.encode()
-    kind = exchange["content_type"] or ("text/event-stream" if exchange["streaming"] else "application/json")
-    simulator.replay(body=body, content_type=kind, status=exchange["status"])
+    body = body_of(exchange)
+    simulator.replay(body=body, content_type=content_type_of(exchange), status=exchange["status"])
     response = client.post(url, json=exchange["request"])
     assert response.content == body
     if place_of(url, None) is None:
@@ -60,28 +58,7 @@ def test_an_exchange_over_plain_http(
         waiting = JOBS.finish(response.json()["id"])
         assert waiting is meter.call
         waiting.end()
-    check(exchange, body, response, meter)
-
-
-def check(exchange: dict[str, Any], body: bytes, response: httpx2.Response, meter: RecordingMeter) -> None:
-    """One call, one reading, one end."""
-    assert meter.call.ended
-    request = meter.call.request
-    expected = read_usage(
-        body,
-        provider=request.provider,
-        api=request.api,
-        model=request.model,
-        url=str(response.request.url),
-        content_type=response.headers["content-type"],
-        status=exchange["status"],
-    )
-    if expected.usage is None and expected.complete:
-        assert meter.call.readings == []
-    elif expected.complete or not exchange["streaming"]:
-        assert meter.call.reading == expected
-    else:
-        assert meter.call.reading.estimated
+    check_recorded(exchange, str(response.request.url), meter)
 
 
 def test_what_is_left_alone() -> None:
