@@ -187,7 +187,7 @@ class TappedCall:
             content,
             provider=request.provider,
             api=request.api,
-            url=self._library.url(response),
+            url=_where(self._library.url(response)),
             content_type=None if content.startswith(b"{") else response.headers.get("content-type"),
             model=request.model,
             headers=response.headers if self.sending.by_proxy else None,
@@ -199,7 +199,7 @@ class TappedCall:
         reader = open_reader(
             provider=request.provider,
             api=request.api,
-            url=self._library.url(response),
+            url=_where(self._library.url(response)),
             content_type=content_type,
             model=request.model,
             headers=response.headers if self.sending.by_proxy else None,
@@ -227,3 +227,8 @@ class TappedCall:
             self._running.end(error=error, aborted=aborted)
         except Exception as fault:  # noqa: BLE001 - any fault of ours must leave the user's call alone
             self.meter.fault("end", fault)
+
+
+def _where(url: str) -> str:
+    """A URL without its query, which may hold a key."""
+    return url.partition("?")[0]

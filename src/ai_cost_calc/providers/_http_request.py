@@ -20,15 +20,20 @@ INVENTORS: Final = {"messages": "anthropic"}
 """Whose API it is that many offer; the others are OpenAI's."""
 STREAMS_UNASKED: Final = re.compile(r"/api/(?:chat|generate)$|:stream\w+$|-stream$")
 """Paths that stream without a `stream` in the body: Ollama's (unless it says false), Google's, Bedrock's."""
-LIMITS: Final = (
-    "max_completion_tokens", "max_output_tokens", "max_tokens", "maxOutputTokens", "maxTokens", "num_predict",
-    "max_new_tokens", "max_tokens_to_sample", "max_gen_len", "maxTokenCount",
+LIMITS: Final = frozenset(
+    {
+        "max_completion_tokens", "max_output_tokens", "max_tokens", "maxOutputTokens", "maxTokens", "num_predict",
+        "max_new_tokens", "max_tokens_to_sample", "max_gen_len", "maxTokenCount",
+    }
 )  # fmt: skip
 """What providers call the caller's limit on output tokens."""
-CHOICES: Final = ("n", "best_of", "candidateCount", "num_generations")
+CHOICES: Final = frozenset({"n", "best_of", "candidateCount", "num_generations"})
 """What they call the number of answers."""
-SETTINGS: Final = (
-    "generationConfig", "generation_config", "options", "completion_args", "inferenceConfig", "textGenerationConfig",
+SETTINGS: Final = frozenset(
+    {
+        "generationConfig", "generation_config", "options", "completion_args", "inferenceConfig",
+        "textGenerationConfig",
+    }
 )  # fmt: skip
 """Where in a body such settings may stand, beside its top."""
 
@@ -56,6 +61,7 @@ class Place(msgspec.Struct, frozen=True):
 
     Attributes:
         tail: the end of its path, which its responses share, wherever they were redirected to.
+        streams: whether its answer streams unless the body says otherwise.
         by_proxy: whether its host is none that is known.
         sure: whether host and path are enough to tell that this is a model's API.
     """
@@ -64,6 +70,7 @@ class Place(msgspec.Struct, frozen=True):
     api: str
     model: str | None
     tail: bytes
+    streams: bool
     by_proxy: bool
     sure: bool
 
@@ -75,9 +82,10 @@ def sending_of(method: str, url: str, body: Callable[[], Body], home: str | None
         body: gives the request's body; asked for only where the URL is one that may be billed.
         home: whose API it is where the host does not tell, for clients of one vendor.
     """
-    place = place_of(url, home)
-    if method != "POST" or place is None:
-        return _poll(method, url, home)
+    where = re.split(r"[?#]", url, maxsplit=1)[0]  # a query may hold a key, which no cache is to keep
+    place = place_of(where, home) if method == "POST" else None
+    if place is None:
+        return _poll(method, where, home)
     found = body()
     asked = found.fields.get
     model = text(asked("model")) or place.model
@@ -87,7 +95,7 @@ def sending_of(method: str, url: str, body: Callable[[], Body], home: str | None
         provider=place.provider,
         model=model,
         api=place.api,
-        stream=asked("stream", STREAMS_UNASKED.search(_path(url)) is not None) is True,
+        stream=asked("stream", place.streams) is True,
         input=Input(found.fields, found.files, found.unseen_bytes),
         max_output_tokens=_setting(found.fields, LIMITS),
         choices=_setting(found.fields, CHOICES) or 1,
@@ -99,7 +107,7 @@ def sending_of(method: str, url: str, body: Callable[[], Body], home: str | None
 
 @lru_cache(maxsize=1024)
 def place_of(url: str, home: str | None) -> Place | None:
-    """Where a `POST` to this URL goes; `None` where it is not billed."""
+    """Where a `POST` to this URL, without its query, goes; `None` where it is not billed."""
     way = route(None, None, url)
     by_proxy = way.vendor is None
     if by_proxy and home is not None:
@@ -112,7 +120,8 @@ def place_of(url: str, home: str | None) -> Place | None:
     tail = "/".join(path.strip("/").split("/")[-2:]).encode()
     provider = way.provider or INVENTORS.get(way.api, "openai")
     sure = way.vendor is not None and (home is not None or _LOCAL.match(url) is None)
-    return Place(provider, way.api, way.model, tail, by_proxy, sure)
+    streams = STREAMS_UNASKED.search(path) is not None
+    return Place(provider, way.api, way.model, tail, streams, by_proxy, sure)
 
 
 def _poll(method: str, url: str, home: str | None) -> Sending | None:
@@ -126,14 +135,13 @@ def _poll(method: str, url: str, home: str | None) -> Sending | None:
 
 
 def _path(url: str) -> str:
-    path = re.split(r"[?#]", url.partition("://")[2].partition("/")[2], maxsplit=1)[0]
-    return f"/{path.rstrip('/')}"
+    return f"/{url.partition('://')[2].partition('/')[2].rstrip('/')}"
 
 
-def _setting(fields: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+def _setting(fields: Mapping[str, Any], names: frozenset[str]) -> int | None:
     """The largest value that a body gives a setting which has many names."""
-    holders = (fields, *(holder for name in SETTINGS if isinstance(holder := fields.get(name), Mapping)))
-    values = (whole(holder.get(name)) for holder in holders for name in names)
+    holders = [fields, *(held for name, held in fields.items() if name in SETTINGS and isinstance(held, Mapping))]
+    values = [whole(value) for holder in holders for name, value in holder.items() if name in names]
     return max((value for value in values if value is not None), default=None)
 
 

@@ -145,6 +145,15 @@ async def _ask_aiohttp(client: aiohttp.ClientSession, body: Any, url: str) -> An
         return await response.json()
 
 
+async def get(client: Any, url: str) -> None:
+    """Get something and take all of it."""
+    answer = client.get(url)
+    if isinstance(client, aiohttp.ClientSession):
+        await (await answer).read()
+    elif hasattr(client, "aclose"):
+        await answer
+
+
 class Lines:
     """A streamed answer, line by line, open until it is closed."""
 

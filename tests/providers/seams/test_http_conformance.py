@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any, Final
+from unittest.mock import ANY
 
 import pytest
 
 from ai_cost_calc.testing import ProviderSimulator
-from tests.providers.readers.bodies import CHAT_COUNTS, chat, chat_stream, sse
-from tests.providers.seams.conformance import Case, side_by_side
-from tests.providers.seams.http_clients import OPEN, ask, close, stream
+from tests.providers.readers.bodies import CHAT_COUNTS, RESPONSE_COUNTS, chat, chat_stream, response, sse
+from tests.providers.seams.conformance import Case, done, side_by_side
+from tests.providers.seams.http_clients import OPEN, ask, close, get, stream
 from tests.providers.seams.http_conformance import HttpConformance
 from tests.providers.seams.recording import RecordingMeter
 
@@ -55,3 +56,35 @@ class TestHttpClients(HttpConformance):
         assert meter.call.readings == []
         ((error, _),) = meter.call.ends
         assert type(error) is outcomes[0][0]
+
+    async def test_a_chat_stream_without_usage(
+        self, case: Case, bare: Any, client: Any, meter: RecordingMeter, simulator: ProviderSimulator
+    ) -> None:
+        """The request is sent as it is; what its stream does not report is estimated, and marked."""
+        body = {**CHAT, "stream": True}
+        events = sse(*chat_stream(usage=None))
+        outcomes = await side_by_side(
+            (bare, client),
+            lambda client: stream(client, body),
+            lambda: simulator.replay(body=events, content_type="text/event-stream"),
+        )
+        assert outcomes[0] == outcomes[1]
+        assert all(request.body == body for request in simulator.requests)
+        assert meter.call.usage.counts() == {"input_tokens": ANY, "output_tokens": -(-len("Grüße 👋".encode()) // 4)}
+        assert (meter.call.reading.estimated, meter.call.reading.complete) == (True, False)
+        assert meter.call.ended
+
+    async def test_background_responses(
+        self, case: Case, client: Any, meter: RecordingMeter, simulator: ProviderSimulator
+    ) -> None:
+        """A response that is made in the background is one call, which the poll ends that finds it done."""
+        url = "http://api.openai.com/v1/responses"
+        name = f"resp_{case.name.replace('.', '_')}"
+        queued = response(id=name, status="queued", background=True, usage=None)
+        simulator.replay(body=json.dumps(queued).encode())
+        await done(ask(client, {"model": "gpt-5", "input": "Hello.", "background": True}, url))
+        assert meter.call.ends == []
+        simulator.replay(body=json.dumps(response(id=name, background=True)).encode())
+        await done(get(client, f"{url}/{name}"))
+        assert meter.call.usage.counts() == RESPONSE_COUNTS
+        assert meter.call.ended
