@@ -163,3 +163,15 @@ def test_own_http_client_is_guarded_and_read(printed: list[str]) -> None:
         f"acme: 2 calls, {dollars(2 * USUAL)}",
         f"globex: 1 calls, {dollars(USUAL)}",
     ]
+
+
+@pytest.mark.parametrize("printed", ["plain_http.py"], indirect=True)
+def test_plain_http_is_metered_call_by_call(printed: list[str]) -> None:
+    """A client, a session and an asynchronous session: each call counts, for whom it was, and budgets refuse."""
+    assert printed == [
+        "acme: a stream that ends with 'data: [DONE]'",
+        f"globex: refused after {dollars(3 * USUAL)}",
+        f"acme: 2 calls, {dollars(2 * USUAL)}",
+        f"globex: 3 calls, {dollars(3 * USUAL)}",
+        f"initech: 2 calls, {dollars(2 * USUAL)}",
+    ]

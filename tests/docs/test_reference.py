@@ -27,6 +27,7 @@ from ai_cost_calc.client.estimates import CostEstimate
 from ai_cost_calc.client.reports import ReportRow
 from ai_cost_calc.client.stats import Stats
 from ai_cost_calc.providers import _CLIENTS
+from ai_cost_calc.providers._http_client import HttpProvider
 from ai_cost_calc.providers._sdk import SdkProvider
 from ai_cost_calc.providers.not_metered import NOT_METERED
 from ai_cost_calc.providers.readers._registry import VENDORS, route, vendor_named
@@ -170,7 +171,7 @@ def test_every_client_that_can_be_wrapped_is_listed(name: str) -> None:
     """Each class that a provider of an SDK takes stands in the table, unless it is the asynchronous twin of one."""
     module, _, attribute = _CLIENTS[name].partition(":")
     provider = getattr(importlib.import_module(module), attribute)
-    clients = provider.vendor.clients if isinstance(provider, SdkProvider) else ()
+    clients = provider.vendor.clients if isinstance(provider, SdkProvider | HttpProvider) else ()
     listed = {client for found in rows("Clients") for client in re.findall(r"`(\w+)`", found[0])}
     assert {client for client in clients if not client.startswith("Async")} <= listed
 

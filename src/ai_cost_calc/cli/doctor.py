@@ -28,7 +28,10 @@ from ai_cost_calc.providers.not_metered import NOT_METERED
 
 State = Literal["ok", "warn", "fail"]
 _STYLES: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
-_SDKS: Final = {"openai": (2, 3), "anthropic": (2,), "fireworks-ai": (1,), "groq": (1,), "together": (3,)}
+_SDKS: Final = {
+    "openai": (2, 3), "anthropic": (2,), "cohere": (7,), "fireworks-ai": (1,), "groq": (1,), "mistralai": (3,),
+    "ollama": (0,), "together": (3,),
+}  # fmt: skip
 _MONTH_SECONDS: Final = 30 * 86_400
 _MANY_WAIT: Final = 10_000
 _NEWEST: Final = (3, 13)

@@ -21,6 +21,10 @@ class NotMetered(msgspec.Struct, frozen=True):
 
 NOT_METERED: Final = {
     "anthropic": (NotMetered(("beta.sessions",), "managed agents: tokens of the session and its active time"),),
+    "cohere": (
+        NotMetered(("batches", "embed_jobs"), "jobs, whose results are written to a dataset"),
+        NotMetered(("finetuning",), "tokens of training"),
+    ),
     "fireworks-ai": (
         NotMetered(("batch_inference_jobs",), "batches, whose results are written to a dataset"),
         NotMetered(("deployments",), "GPU time of dedicated deployments"),
@@ -31,6 +35,12 @@ NOT_METERED: Final = {
         ),
         NotMetered(("evaluation_jobs",), "tokens of the models evaluated"),
     ),
+    "mistralai": (
+        NotMetered(("audio.realtime", "audio.realtime_speech"), "seconds of audio over WebSockets"),
+        NotMetered(("batch",), "batches, whose results are written to a file"),
+        NotMetered(("workflows",), "executions, which call models on Mistral's side"),
+    ),
+    "ollama": (NotMetered(("web_fetch", "web_search"), "searches of an account at ollama.com"),),
     "openai": (
         NotMetered(("beta.agents", "beta.chatkit"), "hosted agents and their sessions"),
         NotMetered(("beta.threads",), "tokens of assistants' runs"),
@@ -48,4 +58,4 @@ NOT_METERED: Final = {
     ),
 }  # fmt: skip
 """By the name of the SDK's package. Sources: the vendors' pricing pages; `resources/` of openai 3.54, anthropic 2.12,
-together 3.1.1 and fireworks-ai 1.2.30."""
+together 3.1.1, fireworks-ai 1.2.30, cohere 7.3, mistralai 3.7 and ollama 0.6.3."""

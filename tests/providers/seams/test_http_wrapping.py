@@ -269,7 +269,7 @@ def test_the_module_ollama(meter: RecordingMeter, simulator: ProviderSimulator, 
 
 def test_cohere_embeds_for_whom_it_was_asked(make_calc: MakeCalc, simulator: ProviderSimulator) -> None:
     """`Client.embed` sends its batches from threads of its own; each is its caller's, and within his budget."""
-    calc: AiCostCalc = make_calc(budgets=[Budget("100", per="day", unit="tokens", each="customer")])
+    calc: AiCostCalc = make_calc(budgets=[Budget("200", per="day", unit="tokens", each="customer")])
     with without_certificates(httpx) as http:
         client = calc.wrap(cohere.Client("any", base_url=simulator.url, httpx_client=http))
         answer = {"id": "e1", "embeddings": [[0.5]], "texts": ["a"], "response_type": "embeddings_floats",

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
+import cohere
+import httpx
+import httpx2
+import ollama
 import pytest
+from mistralai.client import Mistral
 
 from ai_cost_calc.providers.not_metered import NOT_METERED
+from tests.providers.seams.http_clients import without_certificates
 
 CLIENTS = {"anthropic": "Anthropic", "fireworks-ai": "Fireworks", "openai": "OpenAI", "together": "Together"}
+OTHERS: dict[str, Callable[[], Any]] = {
+    "cohere": lambda: cohere.Client("any", httpx_client=without_certificates(httpx)),
+    "mistralai": lambda: Mistral(client=without_certificates(httpx2)),
+    "ollama": lambda: ollama.Client(verify=False),
+}
+"""Clients that are made otherwise."""
 ONLY_NEWER = {"openai": {"beta.agents"}}
 """Calls that openai 2 does not have."""
 
@@ -24,3 +37,17 @@ def test_the_list_names_real_calls(package: str) -> None:
             if not (sdk.__version__ < "3" and name in ONLY_NEWER.get(package, ())):
                 assert attrgetter(name)(client) is not None
     client.close()
+
+
+@pytest.mark.parametrize("package", OTHERS)
+def test_the_list_names_real_calls_of_other_clients(package: str) -> None:
+    """Likewise."""
+    client = OTHERS[package]()
+    for each in NOT_METERED[package]:
+        for name in each.calls:
+            assert attrgetter(name)(client) is not None
+
+
+def test_every_package_is_looked_at() -> None:
+    """A package that is added to the list needs a client here."""
+    assert set(NOT_METERED) == {*CLIENTS, *OTHERS}
