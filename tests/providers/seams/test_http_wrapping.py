@@ -184,6 +184,8 @@ def test_copies_and_pickles(meter: RecordingMeter, simulator: ProviderSimulator)
     assert type(made) is type(bare) is requests.Session
     ask(bare, CHAT, url)
     assert len(meter.calls) == 1
+    for each in (session, made, bare):
+        each.close()
 
 
 class Custom(httpx2.Client):
@@ -296,6 +298,7 @@ def test_the_public_surface(make_calc: MakeCalc, simulator: ProviderSimulator) -
     with calc.metered(session, customer_id="globex"):
         session.post(f"{simulator.openai_base_url}/chat/completions", json=CHAT).raise_for_status()
     session.post(f"{simulator.openai_base_url}/chat/completions", json=CHAT).raise_for_status()
+    session.close()
     rows = calc.report(by="customer")
     assert sorted((row.customer, row.calls) for row in rows) == [("acme", 1), ("globex", 1)]
     assert all(row.cost > 0 for row in rows)
