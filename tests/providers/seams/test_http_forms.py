@@ -55,6 +55,9 @@ HEARD: Final[dict[str, Any]] = {
 MODERATED: Final = {"id": "m1", "model": "mistral-moderation-latest", "results": []}
 DOCUMENT: Final[Any] = {"type": "document_url", "document_url": "https://example.com/a.pdf"}
 
+pytestmark = pytest.mark.filterwarnings(r"ignore:ast\.\w+ is deprecated:DeprecationWarning")
+"""jsonpath-python 1.1, which mistralai imports, asks Python 3.13 for names that Python gives up."""
+
 MISTRAL: Final[dict[str, Form]] = {
     "parse": (
         lambda c: c.chat.parse(Greeting, model=SMALL, messages=MESSAGES), GREETED, "chat", PLAIN_COUNTS
