@@ -120,8 +120,7 @@ class Aiohttp:
         """Let the tap see what is read from this response from now on."""
         content = cls.content(response)
         if content is not None:
-            tap.feed(content)
-            tap.finish(ended=True)
+            tap.take(content)
         else:
             response.content = Watched(response.content, tap)
 

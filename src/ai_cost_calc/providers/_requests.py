@@ -102,8 +102,7 @@ class Requests:
         """Let the tap see what is read from this response from now on."""
         content = cls.content(response)
         if content is not None:
-            tap.feed(content)
-            tap.finish(ended=True)
+            tap.take(content)
         elif hasattr(response.raw, "read_chunked"):
             _put_on_raw(response.raw, tap)
         else:  # an adapter of the user's own, with a file instead of urllib3's response

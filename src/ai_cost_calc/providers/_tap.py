@@ -104,6 +104,11 @@ class Tap:
             self.feed(piece)
         return raw
 
+    def take(self, body: bytes) -> None:
+        """See a body that is in memory at once."""
+        self.feed(body)
+        self.finish(ended=True)
+
     def rest(self) -> bytes:
         """What was held back until the end of the stream."""
         return b"" if self._filter is None else self._filter.close()
