@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import assert_type
 
+import httpx2
+import requests
 from anthropic import Anthropic, AsyncAnthropic
 from openai import AsyncAzureOpenAI, AsyncOpenAI, AzureOpenAI, OpenAI
 
@@ -62,6 +64,9 @@ assert_type(calc.wrap(AzureOpenAI()), AzureOpenAI)
 assert_type(calc.wrap(AsyncAzureOpenAI()), AsyncAzureOpenAI)
 assert_type(calc.wrap(Anthropic()), Anthropic)
 assert_type(calc.unwrap(AsyncAnthropic()), AsyncAnthropic)
+assert_type(calc.wrap(requests.Session()), requests.Session)
+assert_type(calc.metered_http_client(timeout=5), httpx2.Client)
+assert_type(calc.metered_async_http_client(timeout=5), httpx2.AsyncClient)
 
 with calc.metered(Anthropic(), customer_id="acme", tags={"plan": "pro"}) as claude:
     assert_type(claude, Anthropic)

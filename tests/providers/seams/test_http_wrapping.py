@@ -258,6 +258,7 @@ def test_what_cannot_be_guarded_is_refused(make: Callable[[], Any], meter: Recor
 def test_the_module_ollama(meter: RecordingMeter, simulator: ProviderSimulator, monkeypatch: Any) -> None:
     """Its functions are methods of a client of its own, which is wrapped and unwrapped with it."""
     monkeypatch.setattr(ollama._client._client, "base_url", simulator.url)
+    monkeypatch.setitem(ollama._client._client.headers, "connection", "close")  # nobody closes this client
     answer = {"model": "llama3.2", "response": "Hi.", "done": True, "prompt_eval_count": 3, "eval_count": 5}
     provider_for(ollama).wrap(ollama, meter)
     simulator.replay(body=json.dumps(answer).encode())
