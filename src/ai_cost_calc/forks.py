@@ -38,7 +38,15 @@ class ForkLock:
 
     def take_for_fork(self) -> bool:
         """Wait for the work to end; False when it has run for too long to wait any more."""
-        return self._lock.acquire(timeout=max(0.0, self._since + self.patience_seconds - time.monotonic()))
+        deadline = time.monotonic() + 2 * self.patience_seconds  # threads that come and go hold up no fork for ever
+        while True:
+            since = self._since
+            left = min(since + self.patience_seconds, deadline) - time.monotonic()
+            if self._lock.acquire(timeout=max(0.0, left)):
+                return True
+            # Somebody may have taken it after we looked for how long it had been held.
+            if self._since == since or time.monotonic() >= deadline:
+                return False
 
     def give_back(self) -> None:
         """The fork is done."""
