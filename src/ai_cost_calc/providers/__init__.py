@@ -12,7 +12,7 @@ from typing import Final, cast
 
 from ai_cost_calc.errors import UnsupportedClient
 from ai_cost_calc.ports.providers import Provider
-from ai_cost_calc.providers.readers import UsageReader, open_reader, read_usage, reading_of
+from ai_cost_calc.providers.readers import VENDORS, UsageReader, open_reader, read_usage, reading_of
 
 __all__ = [
     "UsageReader",
@@ -24,21 +24,15 @@ __all__ = [
     "settle_dropped",
 ]
 
-_CLIENTS: Final = {
+_LIBRARIES: Final = {
     "aiohttp": "ai_cost_calc.providers.aiohttp:PROVIDER",
-    "anthropic": "ai_cost_calc.providers.anthropic:PROVIDER",
-    "cohere": "ai_cost_calc.providers.cohere:PROVIDER",
-    "fireworks": "ai_cost_calc.providers.fireworks:PROVIDER",
-    "groq": "ai_cost_calc.providers.groq:PROVIDER",
     "httpx": "ai_cost_calc.providers.httpx:HTTPX",
     "httpx2": "ai_cost_calc.providers.httpx:HTTPX2",
-    "mistralai": "ai_cost_calc.providers.mistral:PROVIDER",
-    "ollama": "ai_cost_calc.providers.ollama:PROVIDER",
-    "openai": "ai_cost_calc.providers.openai:PROVIDER",
     "requests": "ai_cost_calc.providers.requests:PROVIDER",
-    "together": "ai_cost_calc.providers.together:PROVIDER",
 }
-"""Root module of a vendor's client classes, or of an HTTP library's, to the provider that hooks them."""
+"""Root module of HTTP libraries, which serve any vendor, to the provider that hooks their clients."""
+_CLIENTS: Final = _LIBRARIES | {each.sdk: each.wraps for each in VENDORS.values() if each.sdk and each.wraps}
+"""The same for vendors' SDKs, from the registry of vendors (`readers._registry`), where a new one adds a line."""
 
 
 def provider_for(client: object) -> Provider:

@@ -41,6 +41,11 @@ def follow(streams: Iterable[Ending]) -> None:
     _open.update(streams)
 
 
+def let_go(stream: Ending) -> None:
+    """Stop remembering it: it is over, or something else stands for it now."""
+    _open.discard(stream)
+
+
 def conclude(stream: Ending, *, ended: bool, error: BaseException | None) -> None:
     """Conclude a stream now, or, inside of the garbage collector, as soon as it has left.
 

@@ -97,8 +97,8 @@ def sending_of(method: str, url: str, body: Callable[[], Body], home: str | None
         api=place.api,
         stream=asked("stream", place.streams) is True,
         input=Input(found.fields, found.files, found.unseen_bytes),
-        max_output_tokens=_setting(found.fields, LIMITS),
-        choices=_setting(found.fields, CHOICES) or 1,
+        max_output_tokens=setting(found.fields, LIMITS),
+        choices=setting(found.fields, CHOICES) or 1,
         service_tier=text(asked("service_tier")),
     )
     background = place.api == "responses" and asked("background") is True
@@ -138,7 +138,7 @@ def _path(url: str) -> str:
     return f"/{url.partition('://')[2].partition('/')[2].rstrip('/')}"
 
 
-def _setting(fields: Mapping[str, Any], names: frozenset[str]) -> int | None:
+def setting(fields: Mapping[str, Any], names: frozenset[str]) -> int | None:
     """The largest value that a body gives a setting which has many names."""
     holders = [fields, *(held for name, held in fields.items() if name in SETTINGS and isinstance(held, Mapping))]
     values = [whole(value) for holder in holders for name, value in holder.items() if name in names]

@@ -30,8 +30,8 @@ KINDS: Final[Mapping[str, Kind]] = {
 MOST_LOOKED_AT: Final = 1_000_000
 """Files longer than this are not looked through for their pages: no request may take milliseconds to measure."""
 
-INLINE: Final = frozenset({"fileData", "file_data", "inlineData", "inline_data"})
-"""Fields in which Gemini's parts, which have no `type`, hold what is no text."""
+INLINE: Final = frozenset({"fileData", "file_data", "inlineData", "inline_data", "s3Location"})
+"""Fields in which parts without a `type` hold what is no text: Gemini's, and Bedrock's files that it fetches itself."""
 
 _MIMES: Final[Mapping[str, Kind]] = {"application": "document", "audio": "audio", "image": "image", "video": "video"}
 _MIME_FIELDS: Final = frozenset({"media_type", "mimeType", "mime_type"})

@@ -37,6 +37,8 @@ STORED: Final = frozenset({"container", "conversation", "previous_response_id"})
 """References to input that the provider keeps, so that its size is not known here; each counts as media."""
 OWN_TOOLS: Final = frozenset({None, "custom", "function"})
 """`type` of the tools that the caller runs, in OpenAI's and Anthropic's requests."""
+TOOL_PROMPT_BYTES: Final = 2_400
+"""What Anthropic adds before the tools of a request, at the most: 530 tokens (docs.claude.com, "Tool use", pricing)."""
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -157,7 +159,7 @@ def body_of(options: Any) -> Mapping[str, Any]:
 
 def decoded(raw: object) -> Mapping[str, Any]:
     """JSON that was encoded already; anything else has nothing to say."""
-    if not isinstance(raw, bytes | bytearray):
+    if not isinstance(raw, bytes | bytearray | str):
         return {}
     try:
         found = msgspec.json.decode(raw)

@@ -29,7 +29,10 @@ def quietly(meter: Meter, where: str, do: Callable[..., T], *args: Any) -> T | N
 class Reader(Protocol):
     """What a tap needs of a reader of usage."""
 
-    output_bytes: int
+    @property
+    def output_bytes(self) -> int:
+        """UTF-8 bytes of answer text seen so far."""
+        ...
 
     @property
     def finished(self) -> bool:
@@ -38,6 +41,10 @@ class Reader(Protocol):
 
     def feed(self, chunk: bytes, /) -> None:
         """Take in bytes."""
+        ...
+
+    def message(self, payload: Any, /) -> None:
+        """Take in an event that the SDK has parsed."""
         ...
 
     def close(self, *, ended: bool = True) -> Reading:
@@ -97,6 +104,25 @@ class Tap:
         quietly(self._call.meter, "beat", self._call.see, chunk)
         return chunk if self._filter is None else self._filter.feed(chunk)
 
+    def message(self, payload: Any) -> None:
+        """See an event pass that the SDK has parsed."""
+        if self._reader is not None:
+            try:
+                self._reader.message(payload)
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the events
+                self._reader = None
+                self._call.meter.fault("tap", error)
+        quietly(self._call.meter, "beat", self._call.see, b"")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the answer said that it is over."""
+        return self._reader is None or self._reader.finished
+
+    def refused(self) -> None:
+        """The provider sent an error; where it sent nothing else, there is nothing to pay."""
+        self._failed = self._failed or (self._reader is not None and not self._reader.output_bytes)
+
     def feed_encoded(self, decode: Callable[[bytes], Any], raw: bytes) -> bytes:
         """See bytes pass that are still compressed; they reach the caller as they are."""
         plain = quietly(self._call.meter, "tap", decode, raw)
@@ -125,7 +151,7 @@ class Tap:
     def conclude(self, *, ended: bool, error: BaseException | None) -> None:
         """Say what it came to."""
         call = self._call
-        ended = ended or self._reader is None or self._reader.finished
+        ended = ended or self.finished
         reading = quietly(call.meter, "read", self._reading, ended)
         call.over(self, reading, error, ended=ended)
 

@@ -15,12 +15,18 @@ import msgspec
 
 from ai_cost_calc.ports.providers import CallRequest
 from ai_cost_calc.providers._batches import place_of
-from ai_cost_calc.providers._request import Input, Request, Sending, about_batch, body_of, path_of, text, whole
+from ai_cost_calc.providers._request import (
+    TOOL_PROMPT_BYTES,
+    Input,
+    Request,
+    Sending,
+    about_batch,
+    body_of,
+    path_of,
+    text,
+    whole,
+)
 from ai_cost_calc.providers._sdk import SdkProvider, Vendor, provider_at
-
-TOOL_PROMPT_BYTES: Final = 2_400
-"""What Anthropic adds before the tools of a request, at the most: 530 tokens (docs.claude.com, "Tool use", pricing)."""
-
 
 class Cloud(msgspec.Struct, frozen=True):
     """Where a client's requests go.

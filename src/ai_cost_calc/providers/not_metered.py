@@ -21,6 +21,10 @@ class NotMetered(msgspec.Struct, frozen=True):
 
 NOT_METERED: Final = {
     "anthropic": (NotMetered(("beta.sessions",), "managed agents: tokens of the session and its active time"),),
+    "boto3": (
+        NotMetered(("apply_guardrail", "invoke_guardrail_checks"), "text units of each policy of a guardrail"),
+        NotMetered(("start_async_invoke",), "what the job writes to S3: seconds of video, images, tokens"),
+    ),
     "cohere": (
         NotMetered(("batches", "embed_jobs"), "jobs, whose results are written to a dataset"),
         NotMetered(("finetuning",), "tokens of training"),
@@ -56,6 +60,8 @@ NOT_METERED: Final = {
         NotMetered(("fine_tuning", "post_training"), "tokens or hours of training"),
         NotMetered(("videos",), "seconds of video"),
     ),
+    "xai-sdk": (NotMetered(("collections",), "searches in collections, and their storage"),),
 }  # fmt: skip
 """By the name of the SDK's package. Sources: the vendors' pricing pages; `resources/` of openai 3.54, anthropic 2.12,
-together 3.1.1, fireworks-ai 1.2.30, cohere 7.3, mistralai 3.7 and ollama 0.6.3."""
+together 3.1.1, fireworks-ai 1.2.30, cohere 7.3, mistralai 3.7 and ollama 0.6.3; operations of `bedrock-runtime` in
+botocore 1.44; parts of xai-sdk 1.21."""

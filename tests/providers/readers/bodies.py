@@ -34,14 +34,19 @@ def json_lines(*documents: Mapping[str, Any]) -> bytes:
     return b"".join(json.dumps(document).encode() + b"\n" for document in documents)
 
 
-def frame(payload: dict[str, Any], event: str = "chunk") -> bytes:
-    """One AWS event stream frame."""
+def frame(payload: dict[str, Any], event: str = "chunk", kind: str = "event") -> bytes:
+    """One AWS event stream frame, of an event or of an exception of that name."""
     body = json.dumps(payload).encode()
-    name = event.encode()
-    headers = b"\x0b:event-type\x07" + struct.pack(">H", len(name)) + name
+    told = {":message-type": kind, f":{kind}-type": event, ":content-type": "application/json"}
+    headers = b"".join(_text_header(name, value) for name, value in told.items())
     prelude = struct.pack(">II", 16 + len(headers) + len(body), len(headers))
     start = prelude + struct.pack(">I", binascii.crc32(prelude)) + headers + body
     return start + struct.pack(">I", binascii.crc32(start))
+
+
+def _text_header(name: str, value: str) -> bytes:
+    """A header of a frame whose value is text, which is type 7."""
+    return bytes([len(name)]) + name.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()
 
 
 def wrapped(payload: dict[str, Any]) -> bytes:
@@ -196,3 +201,28 @@ def message_stream() -> list[dict[str, Any]]:
         {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 90}},
         {"type": "message_stop"},
     ]
+
+
+CONVERSE_USAGE = {
+    "inputTokens": 3,
+    "outputTokens": 121,
+    "totalTokens": 2072,
+    "cacheReadInputTokens": 1712,
+    "cacheWriteInputTokens": 236,
+    "cacheDetails": [{"ttl": "5m", "inputTokens": 200}, {"ttl": "1h", "inputTokens": 36}],
+}
+CONVERSE_COUNTS = {
+    "input_tokens": 1951,
+    "output_tokens": 121,
+    "cache_read_tokens": 1712,
+    "cache_write_tokens": 236,
+    "cache_write_5m_tokens": 200,
+    "cache_write_1h_tokens": 36,
+}
+METRICS = {
+    "inputTokenCount": 702,
+    "outputTokenCount": 98,
+    "cacheReadInputTokenCount": 10,
+    "cacheWriteInputTokenCount": 5,
+}
+METRIC_COUNTS = {"input_tokens": 717, "output_tokens": 98, "cache_read_tokens": 10, "cache_write_tokens": 5}

@@ -9,8 +9,12 @@ import pytest
 
 from ai_cost_calc.providers.readers import open_reader, read_usage
 from tests.providers.readers.bodies import (
+    CONVERSE_COUNTS,
+    CONVERSE_USAGE,
     EVENT_STREAM,
     MESSAGE_COUNTS,
+    METRIC_COUNTS,
+    METRICS,
     chat,
     counts,
     fed,
@@ -22,36 +26,13 @@ from tests.providers.readers.bodies import (
 )
 
 RUNTIME = "https://bedrock-runtime.us-east-1.amazonaws.com/model/"
-USAGE = {
-    "inputTokens": 3,
-    "outputTokens": 121,
-    "totalTokens": 2072,
-    "cacheReadInputTokens": 1712,
-    "cacheWriteInputTokens": 236,
-    "cacheDetails": [{"ttl": "5m", "inputTokens": 200}, {"ttl": "1h", "inputTokens": 36}],
-}
-COUNTS = {
-    "input_tokens": 1951,
-    "output_tokens": 121,
-    "cache_read_tokens": 1712,
-    "cache_write_tokens": 236,
-    "cache_write_5m_tokens": 200,
-    "cache_write_1h_tokens": 36,
-}
-METRICS = {
-    "inputTokenCount": 702,
-    "outputTokenCount": 98,
-    "cacheReadInputTokenCount": 10,
-    "cacheWriteInputTokenCount": 5,
-}
-METRIC_COUNTS = {"input_tokens": 717, "output_tokens": 98, "cache_read_tokens": 10, "cache_write_tokens": 5}
 
 
 def test_converse_is_the_same_for_every_model() -> None:
     """Cached tokens stand beside the input and are counted inside; the path names the model, the host the region."""
-    body = {"output": {}, "stopReason": "end_turn", "usage": USAGE, "serviceTier": {"type": "flex"}}
+    body = {"output": {}, "stopReason": "end_turn", "usage": CONVERSE_USAGE, "serviceTier": {"type": "flex"}}
     reading = read_usage(json.dumps(body), url=f"{RUNTIME}us.anthropic.claude-sonnet-4-5-v1%3A0/converse")
-    assert counts(reading) == COUNTS
+    assert counts(reading) == CONVERSE_COUNTS
     assert (reading.provider, reading.model) == ("aws", "us.anthropic.claude-sonnet-4-5-v1:0")
     assert (reading.service_tier, reading.region) == ("flex", "us-east-1")
 
@@ -59,7 +40,7 @@ def test_converse_is_the_same_for_every_model() -> None:
 def test_a_prompt_router_names_the_model_that_answered() -> None:
     """The model asked for is then a router, and what answered is what is billed."""
     body = {
-        "usage": USAGE,
+        "usage": CONVERSE_USAGE,
         "trace": {
             "promptRouter": {"invokedModelId": "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0"}
         },
@@ -76,7 +57,7 @@ CONVERSE_EVENTS: list[tuple[str, dict[str, Any]]] = [
     ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"toolUse": {"input": "{}"}}}),
     ("contentBlockDelta", {"contentBlockIndex": 2, "delta": {"reasoningContent": {"text": "hm"}}}),
     ("messageStop", {"stopReason": "end_turn"}),
-    ("metadata", {"usage": USAGE, "metrics": {"latencyMs": 2368}}),
+    ("metadata", {"usage": CONVERSE_USAGE, "metrics": {"latencyMs": 2368}}),
 ]
 
 
@@ -84,8 +65,8 @@ def test_usage_of_a_converse_stream_is_in_its_last_event() -> None:
     """Before the metadata event nothing is known but the bytes that passed."""
     frames = [frame(payload, event) for event, payload in CONVERSE_EVENTS]
     known: dict[str, Any] = {"url": f"{RUNTIME}amazon.nova-lite-v1%3A0/converse-stream", "content_type": EVENT_STREAM}
-    assert counts(fed(frames, **known)) == COUNTS
-    assert counts(fed([b"".join(frames)])) == COUNTS, "recognised by its look alone"
+    assert counts(fed(frames, **known)) == CONVERSE_COUNTS
+    assert counts(fed([b"".join(frames)])) == CONVERSE_COUNTS, "recognised by its look alone"
     reader = open_reader(**known)
     for each in frames[:-1]:
         reader.feed(each)
@@ -99,7 +80,7 @@ def test_events_may_come_as_botocore_parsed_them() -> None:
     reader = open_reader(provider="aws", api="converse")
     for event, payload in CONVERSE_EVENTS:
         reader.message({event: payload})
-    assert counts(reader.close()) == COUNTS
+    assert counts(reader.close()) == CONVERSE_COUNTS
     assert reader.output_bytes == len("Hé{}hm".encode())
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.core.usage import Usage
-from ai_cost_calc.providers.readers import reading_of
+from ai_cost_calc.providers.readers import message_fields, reading_of
 from tests.providers.readers.bodies import (
     CHAT_COUNTS,
     CHAT_USAGE,
@@ -129,24 +129,15 @@ def test_fields_that_were_not_set_are_no_anomaly() -> None:
     assert reading.anomaly is None
 
 
-def _message(**fields: Any) -> SimpleNamespace:
-    """An object with the descriptor that a protocol buffer has; tools are numbers, as they are on the wire."""
-    tools = SimpleNamespace(values_by_number={1: SimpleNamespace(name="SERVER_SIDE_TOOL_WEB_SEARCH")})
-    described = [
-        SimpleNamespace(
-            name=name,
-            enum_type=tools if name == "server_side_tools_used" else None,
-            message_type=object() if isinstance(value, SimpleNamespace) else None,
-        )
-        for name, value in fields.items()
-    ]
-    return SimpleNamespace(DESCRIPTOR=SimpleNamespace(fields=described), **fields)
-
-
 def test_protocol_buffers_are_read_by_their_descriptors() -> None:
-    """XAI's SDK hands out messages; numbers become the names that JSON has, content stays where it is."""
-    usage = _message(prompt_tokens=10, completion_tokens=2, reasoning_tokens=3, server_side_tools_used=[1, 1])
-    answer = _message(id="x", model="grok-4", usage=usage, outputs=_message(text="secret"))
+    """XAI's SDK hands out messages; numbers become the names that JSON has, and what was not set is no zero."""
+    proto = pytest.importorskip("xai_sdk.proto")
+    tools = [proto.usage_pb2.SERVER_SIDE_TOOL_WEB_SEARCH] * 2
+    usage = proto.usage_pb2.SamplingUsage(
+        prompt_tokens=10, completion_tokens=2, reasoning_tokens=3, server_side_tools_used=tools
+    )
+    outputs = [proto.chat_pb2.CompletionOutput(message=proto.chat_pb2.CompletionMessage(content="secret"))]
+    answer = proto.chat_pb2.GetChatCompletionResponse(id="x", model="grok-4", usage=usage, outputs=outputs)
     reading = reading_of(answer, provider="x-ai", api="grpc_chat")
     assert counts(reading) == {
         "input_tokens": 10,
@@ -154,7 +145,17 @@ def test_protocol_buffers_are_read_by_their_descriptors() -> None:
         "output_reasoning_tokens": 3,
         "web_searches": 2,
     }
-    assert (reading.model, reading.response_id) == ("grok-4", "x")
+    assert (reading.model, reading.response_id, reading.provider_cost_usd) == ("grok-4", "x", None)
+    assert message_fields(answer).keys() == {"id", "model", "system_fingerprint", "citations", "service_tier", "usage"}
+    unset = reading_of(proto.chat_pb2.GetChatCompletionResponse(model="grok-4"), provider="x-ai", api="grpc_chat")
+    assert unset.usage is None
+
+
+def test_values_that_a_protocol_does_not_know_keep_their_number() -> None:
+    """An SDK may be older than the service that it talks to."""
+    proto = pytest.importorskip("xai_sdk.proto")
+    usage = proto.usage_pb2.SamplingUsage.FromString(b"\x4a\x01\x63")  # server_side_tools_used: 99
+    assert message_fields(usage)["server_side_tools_used"] == [99]
 
 
 def test_dictionaries_of_botocore_are_read_without_touching_the_body() -> None:

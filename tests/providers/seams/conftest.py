@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -10,13 +9,9 @@ from typing import Any
 import openai
 import pytest
 
-from ai_cost_calc.providers import provider_for, settle_dropped
+from ai_cost_calc.providers import provider_for
 from ai_cost_calc.testing import ProviderSimulator
 from tests.providers.seams.recording import RecordingMeter
-
-pytest.register_assert_rewrite(
-    "tests.providers.seams.conformance", "tests.providers.seams.http_conformance", "tests.providers.seams.exchanges"
-)
 
 USAGE = {"input_tokens": 1_200, "output_tokens": 340, "cache_read_tokens": 1_024}
 
@@ -28,19 +23,6 @@ def simulator() -> Iterator[ProviderSimulator]:
     """A provider on loopback that reports exact usage."""
     with ProviderSimulator(seed=1, usage=USAGE) as running:
         yield running
-
-
-@pytest.fixture
-def meter() -> Iterator[RecordingMeter]:
-    """A meter; a fault that was swallowed fails the test, and so does a call that did not end exactly once."""
-    recording = RecordingMeter()
-    yield recording
-    if not all(call.ends for call in recording.calls):
-        gc.collect()
-    settle_dropped()
-    if not recording.expects_faults:
-        assert recording.faults == []
-    assert [len(call.ends) for call in recording.calls] == [1] * len(recording.calls)
 
 
 MakeHttp = Callable[..., Any]

@@ -14,13 +14,16 @@ import pytest
 from mistralai.client import Mistral
 
 from ai_cost_calc.providers.not_metered import NOT_METERED
+from tests.providers.seams import bedrock, grpc_server
 from tests.providers.seams.http_clients import without_certificates
 
 CLIENTS = {"anthropic": "Anthropic", "fireworks-ai": "Fireworks", "openai": "OpenAI", "together": "Together"}
 OTHERS: dict[str, Callable[[], Any]] = {
+    "boto3": lambda: bedrock.open_client("http://127.0.0.1:9"),
     "cohere": lambda: cohere.Client("any", httpx_client=without_certificates(httpx)),
     "mistralai": lambda: Mistral(client=without_certificates(httpx2)),
     "ollama": lambda: ollama.Client(verify=False),
+    "xai-sdk": lambda: grpc_server.open_client("127.0.0.1:9"),
 }
 """Clients that are made otherwise."""
 ONLY_NEWER = {"openai": {"beta.agents"}}

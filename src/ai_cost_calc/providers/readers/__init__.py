@@ -6,9 +6,9 @@ vendors share is in files that start with an underscore: the flavours (`_openai_
 (`_registry`), where a new vendor adds one line. How clients are hooked is the business of the package above.
 """
 
-from ai_cost_calc.providers.readers._objects import reading_of
+from ai_cost_calc.providers.readers._objects import message_fields, reading_of
 from ai_cost_calc.providers.readers._read import open_reader, read_usage
 from ai_cost_calc.providers.readers._reader import UsageReader
-from ai_cost_calc.providers.readers._registry import Route, route
+from ai_cost_calc.providers.readers._registry import VENDORS, Route, route
 
-__all__ = ["Route", "UsageReader", "open_reader", "read_usage", "reading_of", "route"]
+__all__ = ["VENDORS", "Route", "UsageReader", "message_fields", "open_reader", "read_usage", "reading_of", "route"]

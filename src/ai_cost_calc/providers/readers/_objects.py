@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.providers.readers._flavour import Source
 from ai_cost_calc.providers.readers._read import read_usage
 from ai_cost_calc.providers.readers._reader import Known
-from ai_cost_calc.providers.readers._registry import route
+from ai_cost_calc.providers.readers._registry import SDKS, route
 from ai_cost_calc.providers.readers._wire import fields_of
 
-ROOTS: Final = {
-    "anthropic": "anthropic",
-    "google": "google",
-    "groq": "groq",
-    "mistralai": "mistral",
-    "cohere": "cohere",
-    "together": "together",
-    "fireworks": "fireworks",
-    "ollama": "ollama",
-    "voyageai": "voyageai",
-}
-"""Root modules of SDKs that serve one provider. OpenAI's is missing: it is used with any provider's URL."""
+SHARED: Final = frozenset({"openai"})
+"""Vendors whose SDK is used with any provider's URL."""
 
 
 def reading_of(
@@ -78,9 +70,10 @@ def _mapping(response: Mapping[str, Any], known: dict[str, Any]) -> Reading:
         return read_usage(dict(response), **known)
     known = known | {"provider": known["provider"] or "aws", "headers": metadata.get("HTTPHeaders") or {}}
     if "body" not in response:
-        return read_usage(dict(response), **known | {"api": known["api"] or "converse"})
-    # The body of InvokeModel can be read once, by the caller; the headers have its counts too.
-    return read_usage({}, **known | {"api": "invoke"})
+        reading = read_usage(dict(response), **known | {"api": known["api"] or "converse"})
+    else:  # the body of InvokeModel can be read once, by the caller; the headers have its counts too
+        reading = read_usage({}, **known | {"api": "invoke"})
+    return replace(reading, response_id=reading.response_id or metadata.get("RequestId"))
 
 
 def _http_inside(response: object) -> Any:
@@ -108,10 +101,11 @@ def _http(http: Any, known: dict[str, Any]) -> Reading:
 def _model(response: Any, known: dict[str, Any]) -> Reading:
     root = type(response).__module__.partition(".")[0]
     if root == "xai_sdk":
-        known = known | {"provider": "x-ai", "api": "grpc_chat"}
+        known = known | {"api": "grpc_chat"}
         response = getattr(response, "proto", response)
-    way = route(known["provider"] or ROOTS.get(root), known["api"], known["url"])
-    fields = _protocol_buffer(response) if hasattr(response, "DESCRIPTOR") else fields_of(response)
+    maker = SDKS.get(root)
+    way = route(known["provider"] or (None if maker in SHARED else maker), known["api"], known["url"])
+    fields = message_fields(response) if hasattr(response, "DESCRIPTOR") else fields_of(response)
     if not fields or isinstance(response, type):
         return _unread(response, known, "it is no response")
     if root == "google":
@@ -119,18 +113,34 @@ def _model(response: Any, known: dict[str, Any]) -> Reading:
     return Known(way, Source(way.provider, known["model"] or way.model, way.region)).read(fields)
 
 
-def _protocol_buffer(message: Any) -> dict[str, Any]:
-    """The scalars of a protocol buffer and those of its `usage`, enumerations by name; content is left where it is."""
+def message_fields(message: Any, inside: Container[str] = ("usage",)) -> dict[str, Any]:
+    """The scalars of a protocol buffer, enumerations by name; of messages in it, only those named `inside` are read.
+
+    What was not set is left out: it would look like a zero.
+    """
     fields: dict[str, Any] = {}
     for field in message.DESCRIPTOR.fields:
-        value = getattr(message, field.name)
-        if field.name == "usage":
-            fields[field.name] = _protocol_buffer(value)
-        elif field.enum_type is not None and not isinstance(value, int):
-            fields[field.name] = [field.enum_type.values_by_number[number].name for number in value]
-        elif field.message_type is None:
-            fields[field.name] = value
+        name = field.name
+        if (field.message_type is not None and name not in inside) or _unset(message, field):
+            continue
+        value = getattr(message, name)
+        many = not isinstance(value, (int, float, str, bytes)) and not hasattr(value, "DESCRIPTOR")
+        if field.message_type is not None:
+            value = [message_fields(each, inside) for each in value] if many else message_fields(value, inside)
+        elif field.enum_type is not None:
+            value = [_enumerated(field, each) for each in value] if many else _enumerated(field, value)
+        fields[name] = value
     return fields
+
+
+def _unset(message: Any, field: Any) -> bool:
+    return field.has_presence and not message.HasField(field.name)
+
+
+def _enumerated(field: Any, number: int) -> str | int:
+    """The name of a value; its number where the SDK is older than it."""
+    known = field.enum_type.values_by_number.get(number)
+    return number if known is None else str(known.name)
 
 
 def _camel(name: str) -> str:

@@ -13,47 +13,65 @@ from ai_cost_calc.providers.readers._flavour import Flavour, Vendor
 from ai_cost_calc.providers.readers._wire import loading
 
 _HERE: Final = "ai_cost_calc.providers.readers"
+_CLIENTS: Final = "ai_cost_calc.providers"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One vendor. Nothing of it is loaded before one of its responses or clients is met.
+
+    Attributes:
+        reads: module and name of its `Vendor`, which says how its responses are read.
+        sdk: root module of its own SDK.
+        wraps: module and name of the `Provider` that wraps that SDK's clients.
+    """
+
+    reads: str
+    sdk: str | None = None
+    wraps: str | None = None
+
 
 VENDORS: Final = {
-    "openai": f"{_HERE}.openai:OPENAI",
-    "anthropic": f"{_HERE}.anthropic:ANTHROPIC",
-    "azure": f"{_HERE}.azure:AZURE",
-    "google": f"{_HERE}.google:GOOGLE",
-    "aws": f"{_HERE}.bedrock:BEDROCK",
-    "bedrock-mantle": f"{_HERE}.bedrock:MANTLE",
-    "groq": f"{_HERE}.groq:GROQ",
-    "mistral": f"{_HERE}.mistral:MISTRAL",
-    "cohere": f"{_HERE}.cohere:COHERE",
-    "deepseek": f"{_HERE}.compatible:DEEPSEEK",
-    "x-ai": f"{_HERE}.xai:XAI",
-    "openrouter": f"{_HERE}.openrouter:OPENROUTER",
-    "perplexity": f"{_HERE}.perplexity:PERPLEXITY",
-    "together": f"{_HERE}.compatible:TOGETHER",
-    "fireworks": f"{_HERE}.compatible:FIREWORKS",
-    "cerebras": f"{_HERE}.compatible:CEREBRAS",
-    "moonshotai": f"{_HERE}.compatible:MOONSHOT",
-    "zai": f"{_HERE}.compatible:ZAI",
-    "zhipuai": f"{_HERE}.compatible:ZHIPU",
-    "voyageai": f"{_HERE}.voyageai:VOYAGE",
-    "ollama": f"{_HERE}.ollama:OLLAMA",
-    "huggingface": f"{_HERE}.compatible:HUGGINGFACE",
-    "alibaba": f"{_HERE}.compatible:ALIBABA",
-    "cloudflare": f"{_HERE}.cloudflare:CLOUDFLARE",
-    "databricks": f"{_HERE}.compatible:DATABRICKS",
-    "snowflake": f"{_HERE}.compatible:SNOWFLAKE",
-    "deepinfra": f"{_HERE}.compatible:DEEPINFRA",
-    "nvidia": f"{_HERE}.compatible:NVIDIA",
-    "novita": f"{_HERE}.compatible:NOVITA",
-    "baseten": f"{_HERE}.compatible:BASETEN",
-    "crusoe": f"{_HERE}.compatible:CRUSOE",
-    "minimax": f"{_HERE}.compatible:MINIMAX",
-    "github-copilot": f"{_HERE}.compatible:COPILOT",
-    "portkey": f"{_HERE}.compatible:PORTKEY",
-    "pydantic-gateway": f"{_HERE}.compatible:PYDANTIC_GATEWAY",
-    "vllm": f"{_HERE}.compatible:VLLM",
-    "lmstudio": f"{_HERE}.compatible:LMSTUDIO",
+    "openai": Entry(f"{_HERE}.openai:OPENAI", "openai", f"{_CLIENTS}.openai:PROVIDER"),
+    "anthropic": Entry(f"{_HERE}.anthropic:ANTHROPIC", "anthropic", f"{_CLIENTS}.anthropic:PROVIDER"),
+    "azure": Entry(f"{_HERE}.azure:AZURE"),
+    "google": Entry(f"{_HERE}.google:GOOGLE", "google"),
+    "aws": Entry(f"{_HERE}.bedrock:BEDROCK", "botocore", f"{_CLIENTS}.bedrock:PROVIDER"),
+    "bedrock-mantle": Entry(f"{_HERE}.bedrock:MANTLE"),
+    "groq": Entry(f"{_HERE}.groq:GROQ", "groq", f"{_CLIENTS}.groq:PROVIDER"),
+    "mistral": Entry(f"{_HERE}.mistral:MISTRAL", "mistralai", f"{_CLIENTS}.mistral:PROVIDER"),
+    "cohere": Entry(f"{_HERE}.cohere:COHERE", "cohere", f"{_CLIENTS}.cohere:PROVIDER"),
+    "deepseek": Entry(f"{_HERE}.compatible:DEEPSEEK"),
+    "x-ai": Entry(f"{_HERE}.xai:XAI", "xai_sdk", f"{_CLIENTS}.xai:PROVIDER"),
+    "openrouter": Entry(f"{_HERE}.openrouter:OPENROUTER"),
+    "perplexity": Entry(f"{_HERE}.perplexity:PERPLEXITY"),
+    "together": Entry(f"{_HERE}.compatible:TOGETHER", "together", f"{_CLIENTS}.together:PROVIDER"),
+    "fireworks": Entry(f"{_HERE}.compatible:FIREWORKS", "fireworks", f"{_CLIENTS}.fireworks:PROVIDER"),
+    "cerebras": Entry(f"{_HERE}.compatible:CEREBRAS"),
+    "moonshotai": Entry(f"{_HERE}.compatible:MOONSHOT"),
+    "zai": Entry(f"{_HERE}.compatible:ZAI"),
+    "zhipuai": Entry(f"{_HERE}.compatible:ZHIPU"),
+    "voyageai": Entry(f"{_HERE}.voyageai:VOYAGE", "voyageai"),
+    "ollama": Entry(f"{_HERE}.ollama:OLLAMA", "ollama", f"{_CLIENTS}.ollama:PROVIDER"),
+    "huggingface": Entry(f"{_HERE}.compatible:HUGGINGFACE"),
+    "alibaba": Entry(f"{_HERE}.compatible:ALIBABA"),
+    "cloudflare": Entry(f"{_HERE}.cloudflare:CLOUDFLARE"),
+    "databricks": Entry(f"{_HERE}.compatible:DATABRICKS"),
+    "snowflake": Entry(f"{_HERE}.compatible:SNOWFLAKE"),
+    "deepinfra": Entry(f"{_HERE}.compatible:DEEPINFRA"),
+    "nvidia": Entry(f"{_HERE}.compatible:NVIDIA"),
+    "novita": Entry(f"{_HERE}.compatible:NOVITA"),
+    "baseten": Entry(f"{_HERE}.compatible:BASETEN"),
+    "crusoe": Entry(f"{_HERE}.compatible:CRUSOE"),
+    "minimax": Entry(f"{_HERE}.compatible:MINIMAX"),
+    "github-copilot": Entry(f"{_HERE}.compatible:COPILOT"),
+    "portkey": Entry(f"{_HERE}.compatible:PORTKEY"),
+    "pydantic-gateway": Entry(f"{_HERE}.compatible:PYDANTIC_GATEWAY"),
+    "vllm": Entry(f"{_HERE}.compatible:VLLM"),
+    "lmstudio": Entry(f"{_HERE}.compatible:LMSTUDIO"),
 }
-"""Vendors by their id in genai-prices, or our own; in the order in which a host is looked up."""
+"""Vendors by their id in genai-prices, or our own; in the order in which a host is looked up. A new one adds a line."""
+SDKS: Final = {entry.sdk: name for name, entry in VENDORS.items() if entry.sdk is not None}
+"""Vendors by the root module of their SDK."""
 
 PATHS: Final = (
     (r"/chat/completions$", "chat"),
@@ -92,7 +110,7 @@ class Route(msgspec.Struct, frozen=True):
 def vendor_named(name: str) -> Vendor | None:
     """The vendor of this name or alias."""
     if name in VENDORS:
-        module, _, attribute = VENDORS[name].partition(":")
+        module, _, attribute = VENDORS[name].reads.partition(":")
         with loading:
             found: Vendor = getattr(import_module(module), attribute)
         return found

@@ -16,7 +16,7 @@ from msgspec import structs
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.providers.readers._compatible import COMPATIBLE
-from ai_cost_calc.providers.readers._flavour import Flavour, Source, Vendor, usd
+from ai_cost_calc.providers.readers._flavour import Flavour, Source, Vendor, usd, utf8_bytes
 from ai_cost_calc.providers.readers._openai_shape import CHAT, Chat, ChatChunk, ChatUsage, chat_counts, chat_reading
 from ai_cost_calc.providers.readers._realtime_shape import REALTIME
 from ai_cost_calc.providers.readers._responses_shape import (
@@ -138,6 +138,46 @@ class Sampling(Wire):
     id: str | None = None
     model: str | None = None
     usage: SamplingUsage | None = None
+    service_tier: str | int | None = None
+
+
+class Function(Wire):
+    """A call of a tool."""
+
+    arguments: str | None = None
+
+
+class ToolCall(Wire):
+    """A call of a tool, in its envelope."""
+
+    function: Function | None = None
+
+
+class Delta(Wire):
+    """What a chunk adds."""
+
+    content: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[ToolCall] | None = None
+
+
+class Output(Wire):
+    """What a chunk adds to one of the answers; `finish_reason` with the last of it."""
+
+    delta: Delta | None = None
+    finish_reason: str | int | None = None
+
+
+class SamplingChunk(Sampling):
+    """One chunk of a streamed answer; its usage is a running total."""
+
+    outputs: list[Output] | None = None
+
+
+class Images(Sampling):
+    """Pictures that were made."""
+
+    images: list[Wire] | None = None
 
 
 _TOOLS: Final = {
@@ -147,6 +187,10 @@ _TOOLS: Final = {
     "SERVER_SIDE_TOOL_COLLECTIONS_SEARCH": "storage_searches",
 }
 _ATTACHMENTS: Final = "SERVER_SIDE_TOOL_ATTACHMENT_SEARCH"
+
+
+_OVER: Final = frozenset({"REASON_STOP", "REASON_MAX_LEN", "REASON_MAX_CONTEXT", "REASON_TIME_LIMIT"})
+"""Reasons with which an answer is over; after a call of one of xAI's own tools it goes on."""
 
 
 def read_sampling(wire: Sampling, source: Source) -> Reading:
@@ -163,20 +207,62 @@ def read_sampling(wire: Sampling, source: Source) -> Reading:
     }
     used = usage.server_side_tools_used or []
     counts |= Counter(_TOOLS[tool] for tool in used if tool in _TOOLS)
-    reading = source.reading(counts, wire.model, wire.id, provider_cost_usd=in_usd(usage.cost_in_usd_ticks))
+    tier, cost = service_tier_of(wire), in_usd(usage.cost_in_usd_ticks)
+    reading = source.reading(counts, wire.model, wire.id, service_tier=tier, provider_cost_usd=cost)
     return with_attachments(reading, used.count(_ATTACHMENTS))
+
+
+def service_tier_of(wire: Sampling) -> str | None:
+    """The tier that served the call, as other APIs write it."""
+    name = wire.service_tier
+    tier = name.removeprefix("SERVICE_TIER_").lower() if isinstance(name, str) else None
+    return None if tier == "unspecified" else tier
+
+
+def read_images(wire: Images, source: Source) -> Reading:
+    """Read an answer with pictures, which are billed by their number."""
+    made = {"images": len(wire.images or ())}
+    usage = wire.usage or SamplingUsage()
+    counts = made | {"input_tokens": usage.prompt_tokens or 0, "output_tokens": usage.completion_tokens or 0}
+    return source.reading(counts, wire.model, provider_cost_usd=in_usd(usage.cost_in_usd_ticks))
+
+
+def read_video(wire: Sampling, source: Source) -> Reading:
+    """Read an answer with a video, of whose bill no count tells but the cost itself."""
+    reading = read_sampling(wire, source)
+    return reading if reading.provider_cost_usd is not None else structs.replace(reading, usage=None, complete=False)
+
+
+def _said(chunk: SamplingChunk) -> int:
+    said = 0
+    for output in chunk.outputs or ():
+        if (delta := output.delta) is not None:
+            called = (call.function.arguments for call in delta.tool_calls or () if call.function is not None)
+            said += sum(utf8_bytes(text) for text in (delta.content, delta.reasoning_content, *called))
+    return said
+
+
+def _is_over(chunk: SamplingChunk) -> bool:
+    return any(output.finish_reason in _OVER for output in chunk.outputs or ())
 
 
 XAI: Final = Vendor(
     name="x-ai",
     aliases=("xai", "grok"),
     hosts=(r"(?:(?P<region>[\w-]+)\.)?api\.x\.ai",),
-    paths=((r"/xai_api\.Chat/", "grpc_chat"), (r"/realtime$", "realtime")),
+    paths=(
+        (r"/xai_api\.Chat/", "grpc_chat"),
+        (r"/xai_api\.Image/", "grpc_image"),
+        (r"/xai_api\.Video/", "grpc_video"),
+        (r"/realtime$", "realtime"),
+    ),
     flavours={
         **COMPATIBLE,
         "chat": replace(CHAT, wire=XaiChat, event=XaiChunk, read=read_xai_chat),
         "responses": replace(RESPONSES, wire=XaiResponse, event=XaiEvent, read=read_xai_response),
         "realtime": REALTIME,
-        "grpc_chat": Flavour(wire=Sampling, event=Sampling, read=read_sampling),
+        "grpc_chat": Flavour(wire=Sampling, event=SamplingChunk, read=read_sampling, text=_said, ends=_is_over),
+        "grpc_image": Flavour(wire=Images, read=read_images),
+        "grpc_video": Flavour(wire=Sampling, read=read_video),
     },
 )
