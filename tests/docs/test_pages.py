@@ -22,7 +22,13 @@ from ai_cost_calc import AiCostCalc
 from ai_cost_calc.testing import ProviderSimulator
 from tests.docs.pages import DOCS, PAGES, Block, anchors, blocks, links, name_of, shows
 
-WITH_CODE: Final = [page for page in PAGES if any(block.language in {"python", "console"} for block in blocks(page))]
+OWN_TESTS: Final = {"docs/how-to/add-a-provider.md"}
+"""Pages that change the project itself: `test_add_a_provider.py` does that in a copy."""
+WITH_CODE: Final = [
+    page
+    for page in PAGES
+    if name_of(page) not in OWN_TESTS and any(block.language in {"python", "console"} for block in blocks(page))
+]
 SHOW_FAULTS: Final = {"docs/how-to/see-what-went-wrong.md"}
 """Pages that provoke faults to show where they can be seen."""
 

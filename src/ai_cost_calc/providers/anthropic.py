@@ -28,6 +28,7 @@ from ai_cost_calc.providers._request import (
 )
 from ai_cost_calc.providers._sdk import SdkProvider, Vendor, provider_at
 
+
 class Cloud(msgspec.Struct, frozen=True):
     """Where a client's requests go.
 
