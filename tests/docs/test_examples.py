@@ -18,6 +18,7 @@ GPT_5_MINI: Final = (Decimal("0.25"), Decimal("2.00"))
 """Dollars per million tokens of input and output, from OpenAI's price list; likewise below."""
 GPT_4O: Final = (Decimal("2.50"), Decimal("10.00"))
 CLAUDE_HAIKU_4_5: Final = (Decimal("1.00"), Decimal("5.00"))
+GEMINI_2_5_FLASH: Final = (Decimal("0.30"), Decimal("2.50"))
 
 
 def cost(rates: tuple[Decimal, Decimal], input_tokens: int, output_tokens: int) -> Decimal:
@@ -128,6 +129,19 @@ def test_anthropic_streaming_prices_a_stream_that_is_left(printed: list[str]) ->
     partly = cost(CLAUDE_HAIKU_4_5, 2_000, output)
     assert 0 < output < 400
     assert left == f"left-early: 2000 in, {output} out, {dollars(partly)}, of which estimated {dollars(partly)}"
+
+
+@pytest.mark.parametrize("printed", ["gemini_chat.py"], indirect=True)
+def test_gemini_chat_holds_a_budget_for_each_customer(printed: list[str]) -> None:
+    """Streamed or not a message costs the same; the third one of a customer is refused."""
+    once = cost(GEMINI_2_5_FLASH, 2_000, 400)
+    assert printed == [
+        "How long is it? 20 chunks",
+        "How wide is it? 20 chunks",
+        f"How old is it? refused: {2 * once} of 0.004 dollars are spent",
+        f"globex: 2 calls, 800 tokens out, {dollars(2 * once)}",
+        f"acme: 1 calls, 400 tokens out, {dollars(once)}",
+    ]
 
 
 @pytest.mark.parametrize("printed", ["guard_decorator.py"], indirect=True)

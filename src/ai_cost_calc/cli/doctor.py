@@ -29,8 +29,8 @@ from ai_cost_calc.providers.not_metered import NOT_METERED
 State = Literal["ok", "warn", "fail"]
 _STYLES: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
 _SDKS: Final = {
-    "openai": (2, 3), "anthropic": (2,), "boto3": (1,), "cohere": (7,), "fireworks-ai": (1,), "groq": (1,),
-    "mistralai": (3,), "ollama": (0,), "together": (3,), "xai-sdk": (1,),
+    "openai": (2, 3), "anthropic": (2,), "boto3": (1,), "cohere": (7,), "fireworks-ai": (1,), "google-genai": (3,),
+    "groq": (1,), "mistralai": (3,), "ollama": (0,), "together": (3,), "xai-sdk": (1,),
 }  # fmt: skip
 _MONTH_SECONDS: Final = 30 * 86_400
 _MANY_WAIT: Final = 10_000

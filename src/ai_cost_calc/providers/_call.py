@@ -48,12 +48,16 @@ async def abegin(meter: Meter, sending: Sending) -> RunningCall | None:
 
 
 def _begun(running: RunningCall, sending: Sending) -> RunningCall:
+    if sending.follow is not None:
+        return sending.follow(running)
     if not sending.background:
         return running
     return Job(running, JOBS) if sending.batch is None else BatchJob(running, JOBS)
 
 
 def _poll(meter: Meter, sending: Sending) -> RunningCall:
+    if sending.follow is not None:
+        return sending.follow(meter)
     return Poll(meter, JOBS) if sending.batch is None else BatchPoll(meter, JOBS, sending.batch)
 
 

@@ -27,11 +27,11 @@ LIMITS: Final = frozenset(
     }
 )  # fmt: skip
 """What providers call the caller's limit on output tokens."""
-CHOICES: Final = frozenset({"n", "best_of", "candidateCount", "num_generations"})
+CHOICES: Final = frozenset({"n", "best_of", "candidateCount", "num_generations", "sampleCount"})
 """What they call the number of answers."""
 SETTINGS: Final = frozenset(
     {
-        "generationConfig", "generation_config", "options", "completion_args", "inferenceConfig",
+        "generationConfig", "generation_config", "options", "parameters", "completion_args", "inferenceConfig",
         "textGenerationConfig",
     }
 )  # fmt: skip

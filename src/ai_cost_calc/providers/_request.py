@@ -14,7 +14,7 @@ from ai_cost_calc.core.media_tokens import media_tokens
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.core.text import most_bytes
 from ai_cost_calc.core.usage import Usage
-from ai_cost_calc.ports.providers import CallRequest
+from ai_cost_calc.ports.providers import CallRequest, RunningCall
 from ai_cost_calc.providers._batches import Place
 from ai_cost_calc.providers._media import is_media, media_in, media_of, pictures
 
@@ -33,12 +33,24 @@ NOT_INPUT: Final = frozenset(
     }
 )  # fmt: skip
 """Parameters that no model reads."""
-STORED: Final = frozenset({"container", "conversation", "previous_response_id"})
+STORED: Final = frozenset(
+    {
+        "cachedContent", "cached_content", "container", "conversation", "previous_interaction_id",
+        "previous_response_id",
+    }
+)  # fmt: skip
 """References to input that the provider keeps, so that its size is not known here; each counts as media."""
 OWN_TOOLS: Final = frozenset({None, "custom", "function"})
 """`type` of the tools that the caller runs, in OpenAI's and Anthropic's requests."""
 TOOL_PROMPT_BYTES: Final = 2_400
 """What Anthropic adds before the tools of a request, at the most: 530 tokens (docs.claude.com, "Tool use", pricing)."""
+HOSTED_FIELDS: Final = frozenset(
+    {
+        "codeExecution", "computerUse", "enterpriseWebSearch", "fileSearch", "googleMaps", "googleSearch",
+        "googleSearchRetrieval", "retrieval", "urlContext",
+    }
+)  # fmt: skip
+"""Fields that name the tools which Google runs (google-genai 3.6, `_Tool_to_mldev`, `_Tool_to_vertex`)."""
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -118,6 +130,8 @@ class Sending(msgspec.Struct, frozen=True):
         background: whether the answer is made after the response; its usage comes with another request.
         polls: whether this only looks for an answer made earlier: free, and never refused.
         batch: what it asks for, where it is about a batch.
+        follow: makes what waits for the answer of a call (given its `RunningCall`), or what a look for one finds (given
+            the `Meter`), where that is not as for OpenAI's responses.
     """
 
     request: CallRequest | Request
@@ -128,6 +142,7 @@ class Sending(msgspec.Struct, frozen=True):
     background: bool = False
     polls: bool = False
     batch: Place | None = None
+    follow: Callable[[Any], RunningCall] | None = None
 
 
 def about_batch(place: Place, request: CallRequest, options: Any, path: bytes, *, by_proxy: bool) -> Sending:
@@ -187,8 +202,8 @@ def _values(part: dict[Any, Any], media: list[Media]) -> list[Any]:
 
 def _hosted(tools: Any) -> int:
     """How many tools the provider runs itself, whose results become input of a size that nobody knows before."""
-    kinds = [tool.get("type") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list | tuple) else []
-    return sum(kind not in OWN_TOOLS for kind in kinds)
+    given = [tool for tool in tools if isinstance(tool, dict)] if isinstance(tools, list | tuple) else []
+    return sum(tool.get("type") not in OWN_TOOLS or not HOSTED_FIELDS.isdisjoint(tool) for tool in given)
 
 
 def measured(waiting: list[Any], weigh: Callable[[str], int] = most_bytes) -> Size:

@@ -39,6 +39,15 @@ NOT_METERED: Final = {
         ),
         NotMetered(("evaluation_jobs",), "tokens of the models evaluated"),
     ),
+    "google-genai": (
+        NotMetered(("aio.interactions.connect",), "live interactions: tokens of the session"),
+        NotMetered(("aio.live.music",), "seconds of music"),
+        NotMetered(("caches",), "tokens cached, by the hour"),
+        NotMetered(("file_search_stores",), "tokens of the files that are indexed"),
+        NotMetered(("models.generate_videos",), "seconds of video"),
+        NotMetered(("triggers",), "interactions that Google begins by itself"),
+        NotMetered(("tunings",), "tokens of training"),
+    ),
     "mistralai": (
         NotMetered(("audio.realtime", "audio.realtime_speech"), "seconds of audio over WebSockets"),
         NotMetered(("batch",), "batches, whose results are written to a file"),
@@ -63,5 +72,5 @@ NOT_METERED: Final = {
     "xai-sdk": (NotMetered(("collections",), "searches in collections, and their storage"),),
 }  # fmt: skip
 """By the name of the SDK's package. Sources: the vendors' pricing pages; `resources/` of openai 3.54, anthropic 2.12,
-together 3.1.1, fireworks-ai 1.2.30, cohere 7.3, mistralai 3.7 and ollama 0.6.3; operations of `bedrock-runtime` in
-botocore 1.44; parts of xai-sdk 1.21."""
+together 3.1.1, fireworks-ai 1.2.30, cohere 7.3, google-genai 3.6, mistralai 3.7 and ollama 0.6.3; operations of
+`bedrock-runtime` in botocore 1.44; parts of xai-sdk 1.21."""

@@ -123,8 +123,8 @@ def embeddings(call: Call) -> Reply:
     packed = call.body.get("encoding_format") == "base64"
     data = []
     for index, one in enumerate(inputs):
-        vector = _vector(one, size)
-        shown = base64.b64encode(vector).decode() if packed else struct.unpack(f"<{size}f", vector)
+        vector = unit_vector(one, size)
+        shown = base64.b64encode(struct.pack(f"<{size}f", *vector)).decode() if packed else vector
         data.append({"object": "embedding", "index": index, "embedding": shown})
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return json_reply({"object": "list", "data": data, "model": call.model, "usage": usage})
@@ -134,11 +134,11 @@ def _embedded_tokens(one: str | list[int]) -> int:
     return count(one) if isinstance(one, str) else len(one)
 
 
-def _vector(one: str | list[int], size: int) -> bytes:
-    """Return a vector as the API packs it: little-endian floats of 32 bits."""
+def unit_vector(one: str | list[int], size: int) -> tuple[float, ...]:
+    """Return a vector of length one, as exact as floats of 32 bits are, which APIs pack it in."""
     noise = hashlib.shake_256(str(one).encode("utf-8", "surrogatepass")).digest(size)
     length = math.sqrt(sum((byte - 127.5) ** 2 for byte in noise))
-    return struct.pack(f"<{size}f", *((byte - 127.5) / length for byte in noise))
+    return struct.unpack(f"<{size}f", struct.pack(f"<{size}f", *((byte - 127.5) / length for byte in noise)))
 
 
 def models() -> Reply:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import unquote
 
-from ai_cost_calc.testing import _anthropic, _openai
+from ai_cost_calc.testing import _anthropic, _google, _openai
 from ai_cost_calc.testing._call import Call, Refused, json_reply, new_id, snapshot
 from ai_cost_calc.testing._responses import Responses
 from ai_cost_calc.testing._tokens import PromptCache
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ai_cost_calc.testing._tokens import Sampler
 
 _PATH: Final = re.compile(r"/(?:openai/deployments/(?P<deployment>[^/]+)|openai/v1|openai|v1)/(?P<resource>.+)")
+_GOOGLE: Final = re.compile(
+    r"/v1(?:alpha|beta1?)?/(?:projects/.+/|publishers/.+/)?models/(?P<model>[^/:]+):(?P<verb>\w+)"
+)
 _RESPONSE: Final = re.compile(r"responses/(?P<id>[^/]+)(?P<cancel>/cancel)?")
 _MODEL_NAME: Final = re.compile(r"gpt-\d[\w.-]*|o\d[\w-]*|text-embedding-[\w-]+")
 _HANDLERS: Final[Mapping[str, Callable[[Call], Reply]]] = {
@@ -29,6 +32,11 @@ _HANDLERS: Final[Mapping[str, Callable[[Call], Reply]]] = {
     "embeddings": _openai.embeddings,
     "messages": _anthropic.messages,
     "messages/count_tokens": _anthropic.count_tokens,
+    "batchEmbedContents": _google.embed,
+    "countTokens": _google.count_tokens,
+    "embedContent": _google.embed,
+    "generateContent": _google.generate,
+    "streamGenerateContent": _google.stream,
 }
 
 
@@ -37,9 +45,9 @@ class Route:
     """A path, taken apart.
 
     Attributes:
-        provider: `openai`, `azure` or `anthropic`.
-        resource: the path below the API's root, such as `chat/completions`; empty when it is nobody's.
-        deployment: the Azure deployment in the path.
+        provider: `openai`, `azure`, `anthropic` or `google`.
+        resource: the path below the API's root, such as `chat/completions`, or Google's verb; empty for nobody's.
+        deployment: the Azure deployment, or Google's model, in the path.
     """
 
     provider: str
@@ -49,6 +57,8 @@ class Route:
     @classmethod
     def of(cls, request: HttpRequest) -> Self:
         """Take a request's path apart."""
+        if (asked := _GOOGLE.fullmatch(request.path)) is not None:
+            return cls(provider="google", resource=asked["verb"], deployment=unquote(asked["model"]))
         found = _PATH.fullmatch(request.path)
         resource = found["resource"] if found else ""
         deployment = unquote(found["deployment"]) if found and found["deployment"] else None
@@ -60,6 +70,8 @@ class Route:
     @property
     def headers(self) -> dict[str, str]:
         """The provider's headers that go with every answer."""
+        if self.provider == "google":
+            return {"x-content-type-options": "nosniff"}
         return {"request-id" if self.provider == "anthropic" else "x-request-id": new_id("req_")}
 
     def error(self, refused: Refused, retry_after: float | None = None) -> Reply:
@@ -71,6 +83,8 @@ class Route:
         message = str(refused) or None
         if self.provider == "anthropic":
             body = _anthropic.error(refused.status, message=message)
+        elif self.provider == "google":
+            body = _google.error(refused.status, message=message)
         else:
             azure = self.provider == "azure"
             body = _openai.error(refused.status, azure=azure, message=message, code=refused.code, param=refused.param)

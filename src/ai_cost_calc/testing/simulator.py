@@ -61,7 +61,7 @@ class SimulatedRequest:
 
     Attributes:
         path: without the query.
-        model: the model asked for, an Azure deployment's name included; `None` where a request has none.
+        model: the model asked for, in the path or the body, or an Azure deployment; `None` where a request has none.
         stream: whether a streamed answer was asked for.
         body: the JSON that came, `None` if it was something else.
         headers: with lower-case names; they hold the API key, so they are left out of the `repr`.
@@ -87,11 +87,11 @@ class _Plan:
 
 
 class ProviderSimulator:
-    """OpenAI, Azure OpenAI and Anthropic on a loopback port, with realistic usage and failures on request.
+    """OpenAI, Azure OpenAI, Anthropic and Google on a loopback port, with realistic usage and failures on request.
 
-    Answers Chat Completions, Completions, Responses, Embeddings and Messages, streamed or not. Input tokens follow from
-    the size of the prompt, a repeated long prefix is read from a prompt cache, output stays below the limit asked for;
-    equal requests get equal usage. API keys are not checked.
+    Answers Chat Completions, Completions, Responses, Embeddings, Messages and Gemini's contents, streamed or not. Input
+    tokens follow from the size of the prompt, a repeated long prefix is read from a prompt cache, output stays below
+    the limit asked for; equal requests get equal usage. API keys are not checked.
 
     Args:
         seed: another seed gives other lengths of answers.
@@ -162,6 +162,11 @@ class ProviderSimulator:
     @property
     def azure_endpoint(self) -> str:
         """What `openai.AzureOpenAI(azure_endpoint=…)` takes."""
+        return self.url
+
+    @property
+    def google_base_url(self) -> str:
+        """What `genai.Client(http_options={"base_url": …})` takes, for the Gemini API and for Vertex AI."""
         return self.url
 
     @property
@@ -245,7 +250,7 @@ class ProviderSimulator:
         if "status" in behaviour:
             return route.error(Refused(behaviour["status"], ""), behaviour.get("retry_after"))
         if behaviour.get("garbage"):
-            return _garbage(streamed=_wants_stream(body))
+            return _garbage(streamed=_wants_stream(body) or route.resource.startswith("stream"))
         fields = body if isinstance(body, dict) else {}
         if request.body and fields is not body:
             raise Refused(400, "We could not parse the JSON body of your request.")
@@ -292,7 +297,7 @@ def _record(request: HttpRequest, route: Route, body: object) -> SimulatedReques
         path=request.path,
         query=request.query,
         model=route.deployment or named,
-        stream=_wants_stream(body),
+        stream=_wants_stream(body) or route.resource.startswith("stream"),
         body=body,
         headers=request.headers,
     )

@@ -222,3 +222,98 @@ def test_the_traffic_type_is_the_tier_on_vertex(traffic: object, tier: str | Non
     """Vertex AI names the tier that was billed by its traffic type."""
     metadata = {"promptTokenCount": 1, "trafficType": traffic}
     assert read_usage(answer(metadata), provider="google", api="generate_content").service_tier == tier
+
+
+def test_the_path_names_the_place_where_the_host_does_not() -> None:
+    """Behind a gateway, Vertex AI's path tells where the model runs; `global` is no place."""
+    for location, region in (("europe-west4", "europe-west4"), ("global", None)):
+        for model in ("publishers/google/models/gemini-2.5-flash", "endpoints/1234"):
+            url = f"http://127.0.0.1:9/v1beta1/projects/p/locations/{location}/{model}:generateContent"
+            reading = read_usage(json.dumps(answer()), provider="google", url=url)
+            assert (reading.region, reading.model) == (region, "gemini-2.5-flash")
+
+
+def test_images_are_counted() -> None:
+    """Imagen reports no usage: what was made is counted, what a filter took out is not, and nothing is not known."""
+    url = f"{VERTEX}models/imagen-4.0-generate-001:predict"
+    image = {"bytesBase64Encoded": "aGk=", "mimeType": "image/png"}
+    body: dict[str, Any] = {"predictions": [image, {"raiFilteredReason": "filtered"}, image]}
+    reading = read_usage(json.dumps(body), url=url)
+    assert (counts(reading), reading.model) == ({"images": 2}, "imagen-4.0-generate-001")
+    for body in ({"predictions": [{"imageEmbedding": [0.1]}]}, {}):
+        reading = read_usage(json.dumps(body), url=url)
+        assert (reading.usage, reading.complete) == (None, False)
+
+
+def test_running_totals_of_an_interaction_have_three_places() -> None:
+    """What was used so far comes beside a step, under two names, or with an update of the status."""
+    usage = {"total_input_tokens": 9, "total_output_tokens": 3}
+    for told in (
+        {"event_type": "step.delta", "metadata": {"usage": usage}},
+        {"event_type": "step.delta", "metadata": {"total_usage": usage}},
+        {"event_type": "interaction.status_update", "interaction_id": "v1_1", "usage": usage},
+    ):
+        cut = fed([sse(told)], url=f"{GEMINI}interactions", content_type=SSE, ended=False)
+        assert (counts(cut), cut.complete) == ({"input_tokens": 9, "output_tokens": 3}, False)
+
+
+def test_an_agent_is_the_model_of_its_interaction() -> None:
+    """An agent's interaction names no model; thoughts and arguments of its stream are bytes of the answer."""
+    body = {"id": "v1_2", "object": "interaction", "agent": "deep-research-pro", "usage": INTERACTION["usage"]}
+    assert read_usage(json.dumps(body), url=f"{GEMINI}interactions").model == "deep-research-pro"
+    reader = open_reader(provider="google", api="interactions", content_type=SSE)
+    for delta in ({"text": "Hi"}, {"content": {"text": "Hm"}}, {"arguments": "{}"}):
+        reader.feed(sse({"event_type": "step.delta", "delta": delta}))
+    assert reader.output_bytes == 6
+
+
+def test_decisions_count_as_interactions_do() -> None:
+    """The answers to questions about one context have the same usage."""
+    reading = read_usage(json.dumps({"answers": {}, "usage": INTERACTION["usage"]}), url=f"{GEMINI}decisions")
+    assert counts(reading) == INTERACTION_COUNTS
+
+
+def batch(state: str, **output: Any) -> dict[str, Any]:
+    """A batch of the Gemini API, as its operation shows it."""
+    told = {"model": "models/gemini-2.5-flash", "state": state}
+    return {"name": "batches/b1", "metadata": told | ({"output": output} if output else {})}
+
+
+@pytest.mark.parametrize("path", ["batches/b1", "models/gemini-2.5-flash:batchGenerateContent"])
+def test_answers_inside_a_batch_add_up(path: str) -> None:
+    """All answers are billed at the batch rate, under the batch's name; failed requests are not."""
+    answers = [{"response": answer()}, {"error": {"code": 13}}, {"response": answer()}]
+    body = batch("BATCH_STATE_SUCCEEDED", inlinedResponses={"inlinedResponses": answers})
+    reading = read_usage(json.dumps(body), url=GEMINI + path)
+    assert counts(reading) == {name: 2 * count for name, count in COUNTS.items()}
+    assert (reading.model, reading.service_tier, reading.response_id) == ("gemini-2.5-flash", "batch", "batches/b1")
+
+
+def test_embeddings_inside_a_batch_have_counts_of_their_own() -> None:
+    """Each embedding says how many tokens it took; the batch names the model."""
+    answers = [{"response": {"embedding": {"values": [0.1]}, "tokenCount": n}} for n in ("5", 6)]
+    body = batch("BATCH_STATE_SUCCEEDED", inlinedEmbedContentResponses={"inlinedResponses": answers})
+    reading = read_usage(json.dumps(body), url=f"{GEMINI}models/gemini-embedding-2:asyncBatchEmbedContent")
+    assert (counts(reading), reading.model) == ({"input_tokens": 11}, "gemini-2.5-flash")
+
+
+VERTEX_BATCH = "projects/1/locations/us-central1/batchPredictionJobs/7"
+
+
+@pytest.mark.parametrize(
+    ("body", "found_under", "complete"),
+    [
+        (batch("BATCH_STATE_PENDING"), "batches/b1", True),
+        (batch("BATCH_STATE_FAILED"), None, True),
+        (batch("BATCH_STATE_SUCCEEDED", responsesFile="files/f"), "files/f", True),
+        ({"name": VERTEX_BATCH, "state": "JOB_STATE_RUNNING"}, "batchPredictionJobs/7", True),
+        ({"name": VERTEX_BATCH, "state": "JOB_STATE_SUCCEEDED"}, "batchPredictionJobs/7", False),
+    ],
+)
+def test_a_batch_without_answers_in_it_says_where_they_will_be(
+    body: dict[str, Any], found_under: str | None, *, complete: bool
+) -> None:
+    """Under its own name, in a file, nowhere since it failed; a bucket's are never seen, so their cost is not known."""
+    for path in (f"{GEMINI}batches/b1", f"{VERTEX.removesuffix('publishers/google/')}batchPredictionJobs/7"):
+        reading = read_usage(json.dumps(body), url=path)
+        assert (reading.usage, reading.complete, reading.response_id) == (None, complete, found_under)

@@ -11,6 +11,7 @@ import httpx
 import httpx2
 import ollama
 import pytest
+from google import genai
 from mistralai.client import Mistral
 
 from ai_cost_calc.providers.not_metered import NOT_METERED
@@ -21,6 +22,7 @@ CLIENTS = {"anthropic": "Anthropic", "fireworks-ai": "Fireworks", "openai": "Ope
 OTHERS: dict[str, Callable[[], Any]] = {
     "boto3": lambda: bedrock.open_client("http://127.0.0.1:9"),
     "cohere": lambda: cohere.Client("any", httpx_client=without_certificates(httpx)),
+    "google-genai": lambda: genai.Client(api_key="any"),
     "mistralai": lambda: Mistral(client=without_certificates(httpx2)),
     "ollama": lambda: ollama.Client(verify=False),
     "xai-sdk": lambda: grpc_server.open_client("127.0.0.1:9"),
@@ -42,6 +44,7 @@ def test_the_list_names_real_calls(package: str) -> None:
     client.close()
 
 
+@pytest.mark.filterwarnings("ignore:Triggers usage is experimental:UserWarning")
 @pytest.mark.parametrize("package", OTHERS)
 def test_the_list_names_real_calls_of_other_clients(package: str) -> None:
     """Likewise."""

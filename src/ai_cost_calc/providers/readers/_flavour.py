@@ -112,7 +112,7 @@ class Vendor:
         hosts: regular expressions for a whole host, or for it and the start of the path; a group `region` names the
             place that is billed, a group `under` a provider behind this one.
         paths: regular expressions for a part of the path and the API they tell, the more telling ones first; a group
-            `model` names the model.
+            `model` names the model, a group `region` the place where the host does not.
         aliases: other names people use for it.
     """
 

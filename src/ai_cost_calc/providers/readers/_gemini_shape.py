@@ -230,12 +230,17 @@ class LiveTotal(Wire):
     turn: dict[str, Any] | None = None
 
 
+def ends_turn(message: Any) -> bool:
+    """Whether the model's turn is over."""
+    return message.server_content is not None and message.server_content.turn_complete is True
+
+
 def fold_live(kept: LiveTotal | None, message: Any) -> LiveTotal:
     """Within a turn the last counts win, turns add up."""
     kept = kept or LiveTotal(turns=[])
     if _counted(message.usage_metadata):
         kept.turn = gemini_counts(message.usage_metadata)
-    if kept.turn is not None and message.server_content is not None and message.server_content.turn_complete:
+    if kept.turn is not None and ends_turn(message):
         kept.turns = [sum_counts([*kept.turns, kept.turn])]
         kept.turn = None
     return kept
@@ -256,4 +261,4 @@ GENERATE: Final = Flavour(
     text=gemini_text,
     ends=gemini_ends,
 )
-LIVE: Final = Flavour(wire=LiveMessage, event=LiveMessage, read=read_live, fold=fold_live)
+LIVE: Final = Flavour(wire=LiveMessage, event=LiveMessage, read=read_live, fold=fold_live, ends=ends_turn)

@@ -34,7 +34,7 @@ VENDORS: Final = {
     "openai": Entry(f"{_HERE}.openai:OPENAI", "openai", f"{_CLIENTS}.openai:PROVIDER"),
     "anthropic": Entry(f"{_HERE}.anthropic:ANTHROPIC", "anthropic", f"{_CLIENTS}.anthropic:PROVIDER"),
     "azure": Entry(f"{_HERE}.azure:AZURE"),
-    "google": Entry(f"{_HERE}.google:GOOGLE", "google"),
+    "google": Entry(f"{_HERE}.google:GOOGLE", "google", f"{_CLIENTS}.google:PROVIDER"),
     "aws": Entry(f"{_HERE}.bedrock:BEDROCK", "botocore", f"{_CLIENTS}.bedrock:PROVIDER"),
     "bedrock-mantle": Entry(f"{_HERE}.bedrock:MANTLE"),
     "groq": Entry(f"{_HERE}.groq:GROQ", "groq", f"{_CLIENTS}.groq:PROVIDER"),
@@ -130,12 +130,13 @@ def route(provider: str | None, api: str | None, url: str | None) -> Route:
     if found is None:
         at, found = vendor_at(place)
         vendor, found = (at, found) if at is not None and at.name == vendor.name else (vendor, None)
-    api_here, model = _api_at((*vendor.paths, *PATHS), place)
+    api_here, told = _api_at((*vendor.paths, *PATHS), place)
     named = vendor.flavours.get(api or "")
     flavour = named or vendor.flavours.get(api_here or "") or _standard(api or api_here)
     parts = found.groupdict() if found is not None else {}
     name = f"{vendor.name}_{parts['under']}" if parts.get("under") else vendor.name
-    return Route(vendor, name, api or api_here, flavour, model, parts.get("region"), settled=named is not None)
+    region = parts.get("region") or told.get("region")
+    return Route(vendor, name, api or api_here, flavour, told.get("model"), region, settled=named is not None)
 
 
 def vendor_at(place: str) -> tuple[Vendor | None, re.Match[str] | None]:
@@ -178,8 +179,8 @@ def _match(vendor: Vendor, place: str) -> re.Match[str] | None:
     return next((found for found in matches if found is not None and found.end() >= len(host)), None)
 
 
-def _api_at(paths: tuple[tuple[str, str], ...], place: str) -> tuple[str | None, str | None]:
+def _api_at(paths: tuple[tuple[str, str], ...], place: str) -> tuple[str | None, dict[str, str | None]]:
     for pattern, api in paths:
         if (found := re.search(pattern, place)) is not None:
-            return api, found.groupdict().get("model")
-    return None, None
+            return api, found.groupdict()
+    return None, {}
