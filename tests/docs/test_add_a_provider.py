@@ -65,7 +65,7 @@ def test_the_provider_is_one_file_one_line_and_one_folder() -> None:
 
 
 def test_its_tests_pass(project: Path) -> None:
-    """The command that the page shows succeeds; only what is about retries and copies, which the SDK has not, is skipped."""
+    """The command that the page shows succeeds; only retries and copies, which the SDK has not, are skipped."""
     (commands,) = [block.text for block in blocks(PAGE) if block.language == "console"]
     module, *arguments = shlex.split(commands.removeprefix("$ "))
     printed = run(project, [module, *arguments])
