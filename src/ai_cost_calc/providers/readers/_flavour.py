@@ -50,20 +50,32 @@ class Source(msgspec.Struct, frozen=True, gc=False):
         usage, anomaly = (None, None) if counts is None else Usage.corrected(counts)
         return Reading(
             usage=usage,
-            model=model or self.model,
+            model=name(model) or self.model,
             provider=self.provider,
-            service_tier=service_tier or None,
-            speed=speed,
-            region=region or self.region,
-            response_id=response_id or None,
+            service_tier=service_tier and name(service_tier),
+            speed=speed and name(speed),
+            region=(region and name(region)) or self.region,
+            response_id=name(response_id),
             provider_cost_usd=provider_cost_usd,
             anomaly=anomaly,
         )
 
 
+def name(said: str | None) -> str | None:
+    """A name as a provider states it, made fit for any store: no lone surrogates, and no longer than names are."""
+    if not said:
+        return None
+    if said.isascii() and len(said) <= LONGEST_NAME:
+        return said
+    return said[:LONGEST_NAME].encode("utf-8", "replace").decode()
+
+
+LONGEST_NAME: Final = 512
+
+
 def last(kept: Any, event: Any) -> Any:
     """The plainest way to add up a stream: the last event with usage says it all."""
-    return event if kept is None or event.usage is not None else kept
+    return event if kept is None or getattr(event, "usage", None) is not None else kept
 
 
 def no_text(_: Any) -> int:

@@ -65,7 +65,8 @@ def read_usage(
     if isinstance(body, dict):
         return Known(way, source).read(body)
     raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
-    if raw.startswith(b"{") and not (content_type and holds_lines(content_type)):
+    lines = (way.flavour is not None and way.flavour.lines) or (content_type and holds_lines(content_type))
+    if raw.startswith(b"{") and not lines:
         reading = Known(way, source).read(raw)
         if reading.usage is not None:
             return reading

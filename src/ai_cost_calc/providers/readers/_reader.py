@@ -104,7 +104,10 @@ class UsageReader:
         """Look at the first event, and at the first with usage, which may tell more."""
         framed = isinstance(self._framer, EventStream)
         self._unsettled = self._unsettled and not framed and not _has_usage(payload)
-        return self._body.recognise(payload, framed=framed)
+        before, found = self._body.flavour, self._body.recognise(payload, framed=framed)
+        if found is not before:
+            self._kept = None  # what another flavour kept, this one cannot read
+        return found
 
     def _take(self, flavour: Flavour, payload: Body) -> None:
         wire, dropped = parsed(flavour.event or flavour.wire, payload)

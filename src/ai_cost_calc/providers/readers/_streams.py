@@ -72,11 +72,12 @@ class Lines:
 class ServerSentEvents:
     """The `data` of each event (WHATWG HTML, "Server-sent events"); comments, ids and names are passed over."""
 
-    __slots__ = ("_data", "_lines")
+    __slots__ = ("_data", "_lines", "_size")
 
     def __init__(self) -> None:
         self._lines = Lines()
         self._data: list[bytes] = []
+        self._size = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The payloads of the events that this chunk completes."""
@@ -87,9 +88,14 @@ class ServerSentEvents:
         for line in lines:
             if line.startswith(b"data:"):
                 data.append(line[6:] if line.startswith(b"data: ") else line[5:])
-            elif not line and data:
-                events.append(data[0] if len(data) == 1 else b"\n".join(data))
+                self._size += len(line)
+                if self._size > LONGEST:
+                    data.clear()
+            elif not line:
+                if data and self._size <= LONGEST:
+                    events.append(data[0] if len(data) == 1 else b"\n".join(data))
                 data.clear()
+                self._size = 0
         return events
 
     def close(self) -> list[bytes]:

@@ -22,6 +22,9 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)] | None
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=MOST)] | None
 """A duration as providers send it."""
 
+UNFIT: Final = (msgspec.ValidationError, UnicodeEncodeError)
+"""What msgspec raises for a value of another type; the latter for text with lone surrogates, looked at as a number."""
+
 
 class Wire(msgspec.Struct, gc=False, kw_only=True):
     """Base of everything decoded from a provider's JSON; fields that are not named are skipped, never built."""
@@ -62,7 +65,7 @@ def convert(kind: type[W], data: object) -> Decoded[W]:
     _decoder(kind)  # type: ignore[arg-type]  # a type is hashable; see `loading`
     try:
         return msgspec.convert(data, kind), ()
-    except msgspec.ValidationError:
+    except UNFIT:
         return _salvaged(kind, data)
 
 
@@ -74,7 +77,7 @@ def parsed(kind: type[W], body: bytes | str | Mapping[str, Any]) -> Decoded[W]:
 def _any(raw: bytes | str) -> object:
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.ValidationError, UnicodeDecodeError):  # a number out of range, broken UTF-8
+    except (msgspec.DecodeError, UnicodeDecodeError):  # a number out of range, half a character, broken UTF-8
         return lenient(raw)
 
 
@@ -95,7 +98,7 @@ def _salvage(kind: Any, data: object, path: str, dropped: list[str]) -> Any:
     """Rebuild what fits `kind`, field by field; `dropped` gets the path of what does not, never its value."""
     try:
         return msgspec.convert(data, kind, strict=False, from_attributes=True)
-    except msgspec.ValidationError:
+    except UNFIT:
         plain = _plain(kind)
     if isinstance(plain, type) and issubclass(plain, msgspec.Struct) and (fields := fields_of(data)):
         return _salvage_fields(plain, fields, path, dropped)
