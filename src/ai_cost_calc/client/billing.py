@@ -88,7 +88,7 @@ class Biller:
         """What one reading costs alone, by our own figures."""
         book = self._book()
         cost = book.price(
-            reading.usage or NO_USAGE, provider=reading.provider, model=reading.model, at=at,
+            NO_USAGE if reading.usage is None else reading.usage, provider=reading.provider, model=reading.model, at=at,
             context=self._context_of(reading), calls=reading.calls,
         )  # fmt: skip
         if reading.usage is None:
@@ -130,7 +130,7 @@ class Biller:
             tags=attribution.tags,
             provider=reading.provider or cost.provider,
             model=cost.model or reading.model,
-            usage=reading.usage or NO_USAGE,
+            usage=NO_USAGE if reading.usage is None else reading.usage,
             cost_nanos=cost.nanos,
             price_version=cost.price_version,
             unpriced=cost.unpriced,

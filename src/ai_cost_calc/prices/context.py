@@ -14,6 +14,7 @@ STANDARD: Final[Mapping[str, frozenset[str]]] = {
 }
 """What costs nothing extra anywhere. `auto` is what was asked for, not what was served: it says nothing."""
 
+_PLAIN: Final = STANDARD["service_tier"]
 _BATCH: Final = "batch"
 
 
@@ -23,7 +24,7 @@ def price_context(reading: Reading) -> Mapping[str, str] | None:
     Nothing that may matter is left out: what no rate is known for comes back in `Cost.unpriced`.
     """
     tier, speed, region = reading.service_tier, reading.speed, reading.region
-    if tier is None and speed is None and region is None and not reading.context:
+    if (tier is None or tier in _PLAIN) and speed is None and region is None and not reading.context:
         return None
     said = {"service_tier": tier or "", "speed": speed or "", "region": region or "", **reading.context}
     context = {

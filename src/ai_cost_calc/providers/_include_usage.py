@@ -68,6 +68,8 @@ class UsageFilter:
 
     def feed(self, chunk: bytes) -> bytes:
         """Take in bytes; return those that the caller may have now."""
+        if not self._held and chunk.endswith(_ENDS):
+            return _without_usage(chunk)
         data = self._held + chunk
         end = max(data.rfind(mark) + len(mark) if mark in data else 0 for mark in _ENDS)
         self._held = data[end:]
