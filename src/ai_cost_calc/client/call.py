@@ -51,11 +51,13 @@ class Hold:
         """Settle what the bill says, or release."""
         self._bill_for = bill_for
         finish(self._flow, self._perform, outcome)
+        self._bill_for = None  # it refers back to this hold: nothing is left for the garbage collector
 
     async def aend(self, outcome: Outcome, bill_for: Callable[[Outcome], Bill]) -> None:
         """`end`, for budget stores that are awaited."""
         self._bill_for = bill_for
         await afinish(self._flow, self._perform, outcome)
+        self._bill_for = None
 
     def _bill(self, outcome: Outcome) -> Bill:
         return self._bill_for(outcome) if self._bill_for is not None else _UNBILLED
@@ -69,11 +71,12 @@ class Call:
     Attributes:
         attribution: whom it is for.
         events: what was recorded, once it has ended.
+        over: whether it has ended; what is read after that belongs to no block any more.
     """
 
     __slots__ = (
         "_at", "_beat_at", "_block", "_borrowed", "_estimate", "_given", "_holds", "_model", "_provider",
-        "_readings", "_request", "_reserved", "_started", "_tokens", "attribution", "events", "metering",
+        "_readings", "_request", "_reserved", "_started", "_tokens", "attribution", "events", "metering", "over",
     )  # fmt: skip
 
     def __init__(
@@ -95,6 +98,7 @@ class Call:
         self._tokens: list[str | None] = []
         self.attribution = attribution
         self.events: list[UsageEvent] = []
+        self.over = False
 
     # Before the call.
 
@@ -122,7 +126,7 @@ class Call:
         metering = self.metering
         claims: tuple[Claim, ...] = ()
         self._reserved = reserve
-        if reserve and metering.budgets:
+        if reserve and metering.holds:
             asked = metering.budgets.asked(self.attribution, self._provider, self._model, self._started)
             claims = self._claims(asked) if asked else ()
             if self._block is not None and claims:
@@ -199,12 +203,14 @@ class Call:
 
     def end(self, outcome: Outcome | None = None, *, error: BaseException | None = None, aborted: bool = False) -> None:
         """Settle what was read, or release; only the first time counts."""
+        self.over = True
         hold = self.lend()
         if hold is None:
             return self._end_lent_block()
         outcome = outcome or self._outcome(error, aborted=aborted)
         hold.end(outcome, self._bill_for(hold))
-        self._return_borrowed(outcome)
+        if self._borrowed is not None:
+            self._return_borrowed(outcome, self._borrowed)
         return None
 
     def _outcome(self, error: BaseException | None, *, aborted: bool) -> Outcome:
@@ -255,7 +261,7 @@ class Call:
     def _bookings(self, events: list[UsageEvent], hold: Hold) -> Reservation | None:
         """Budgets that only the answer shows to be meant: those of its model and provider, or with no hold at all."""
         metering = self.metering
-        if not metering.budgets or (self._reserved and not metering.by_model):
+        if not metering.holds or (self._reserved and not metering.by_model):
             return None
         held = {claim.key for claim in hold.claims}
         if self._borrowed is not None:
@@ -270,14 +276,12 @@ class Call:
         name = next(filter(None, self._tokens), None) or metering.ids.name()
         return Reservation(id=ReservationId(name), claims=claims) if claims else None
 
-    def _return_borrowed(self, outcome: Outcome) -> None:
+    def _return_borrowed(self, outcome: Outcome, borrowed: Hold) -> None:
         """Settle the block's hold with what this call came to; an unbilled call leaves it to the next one."""
-        if self._borrowed is None:
-            return None
         if not outcome.readings:
             return self._give_back()
         came_to: Spend = spend(self.events)
-        borrowed, self._borrowed = self._borrowed, None
+        self._borrowed = None
         borrowed.end(outcome, lambda _: Bill(actuals=self._actuals(borrowed.claims, came_to)))
         if self._block is not None:
             self.metering.learn(None, None, self._block.attribution, borrowed.claims, came_to)

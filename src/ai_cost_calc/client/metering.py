@@ -37,7 +37,7 @@ class Metering:
         ids: EventIds, clock: Callable[[], float], default_feature: str, lease_seconds: float,
     ) -> None:  # fmt: skip
         self.budgets = BudgetSet(())
-        self._strict = self._warns = self.by_model = False
+        self._strict = self._warns = self.holds = self.by_model = False
         self.alike = True
         self.store = store
         self.biller = biller
@@ -80,6 +80,7 @@ class Metering:
     def enforce(self, budgets: Sequence[Budget]) -> None:
         """Hold these budgets from now on."""
         self.budgets = BudgetSet(budgets)
+        self.holds = bool(budgets)
         self._strict = any(budget.estimate == "strict" for budget in budgets)
         self._warns = any(budget.mode == "warn" for budget in budgets)
         self.alike = all(budget.unit == "usd" and budget.estimate == "learned" for budget in budgets)
@@ -193,9 +194,9 @@ class Metering:
         return Call(self, self.attribution(frame), request, block=self._block(frame), estimate=estimate)
 
     def _block(self, frame: Frame | None) -> Call | None:
-        """The innermost guarded block of this client; those of another client hold other budgets."""
+        """The innermost open guarded block of this client; those of another client hold other budgets."""
         while frame is not None and frame.block is not None:
-            if frame.block.metering is self:
+            if frame.block.metering is self and not frame.block.over:
                 return frame.block  # type: ignore[no-any-return]
             frame = frame.outer
         return None

@@ -17,7 +17,8 @@ from ai_cost_calc.providers._batches import place_of
 from ai_cost_calc.providers._include_usage import UNASKED, asking, asks
 from ai_cost_calc.providers._jobs import polls
 from ai_cost_calc.providers._request import Input, Request, Sending, about_batch, body_of, path_of, text, whole
-from ai_cost_calc.providers._sdk import SdkProvider, Vendor, provider_at
+from ai_cost_calc.providers._sdk import SdkProvider, Taps, Vendor, provider_at
+from ai_cost_calc.providers._session import Session
 
 BILLED: Final = {
     "audio/speech": "speech",
@@ -102,6 +103,13 @@ def _request(client: Any, provider: str, api: str, body: Mapping[str, Any], sent
     )
 
 
+def asked_of(client: Any, provider: str, body: Mapping[str, Any], session: Session) -> Request:
+    """What an event of a WebSocket session asks for: what it says itself, with what stands in the session already."""
+    sent = Input(body, range(session.media_items), framing=session.heard_bytes)
+    named = body if session.model is None or "model" in body else {**body, "model": session.model}
+    return _request(client, provider, session.dialect.api, {**named, "stream": True}, sent)
+
+
 def _may_ask(client: Any, request: CallRequest) -> bool:
     return request.provider not in UNASKED and _host(client, request) not in _refusing
 
@@ -129,7 +137,9 @@ def provider_of(client: Any) -> str | None:
     return "azure" if hasattr(client, "_azure_endpoint") else provider_at(client, "chat/completions")
 
 
-def wrapping(sdk: OpenAiLike, *, module: str, oldest: tuple[int, ...], client: str) -> SdkProvider:
+def wrapping(
+    sdk: OpenAiLike, *, module: str, oldest: tuple[int, ...], client: str, sockets: Taps | None = None
+) -> SdkProvider:
     """The provider that wraps this SDK's clients.
 
     Args:
@@ -137,6 +147,7 @@ def wrapping(sdk: OpenAiLike, *, module: str, oldest: tuple[int, ...], client: s
         module: its root module.
         oldest: the first version that is supported.
         client: the name of its client class; its asynchronous twin is called after it.
+        sockets: taps its WebSocket connections, where it makes any.
     """
     return SdkProvider(
         Vendor(
@@ -146,5 +157,6 @@ def wrapping(sdk: OpenAiLike, *, module: str, oldest: tuple[int, ...], client: s
             clients=(client, f"Async{client}"),
             sending=sdk.sending,
             refused=refused,
+            sockets=sockets,
         )
     )

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -33,6 +33,22 @@ _providers: dict[int, tuple[Any, str | None]] = {}
 """Whose a base URL is, by the identity of the object, which is kept beside it."""
 
 
+class Taps(Protocol):
+    """Taps what a client does beside `request`."""
+
+    def members(self, base: type[Any], /) -> dict[str, Any]:
+        """What a guarded class has in the place of its own."""
+        ...
+
+    def put_on(self, client: Any, /) -> None:
+        """Tap what a client made before it was wrapped."""
+        ...
+
+    def take_off(self, client: Any, /) -> None:
+        """Undo that."""
+        ...
+
+
 class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     """What is peculiar to one SDK.
 
@@ -43,6 +59,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
         clients: names of its client classes; a version may have fewer.
         sending: what a call with these options is; `None` for one that costs nothing.
         refused: told that this client's host does not take a request as `sending` changed it.
+        sockets: taps its WebSocket connections, where it makes any.
     """
 
     name: str
@@ -51,6 +68,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     clients: tuple[str, ...]
     sending: Callable[[Any, Any], Sending | None]
     refused: Callable[[Any, Sending], None] = lambda *_: None
+    sockets: Taps | None = None
 
 
 class SdkProvider(Wraps):
@@ -78,11 +96,15 @@ class SdkProvider(Wraps):
         check_version(module, str(sys.modules[module].__version__), self.vendor.oldest)
         hook(http_client_of(client)).own(client)
         client.__class__ = self.guarded(type(client), meter)
+        if self.vendor.sockets is not None:
+            self.vendor.sockets.put_on(client)
 
     def take_off(self, client: Any) -> None:
         """Give the client its own class back, and its HTTP client its own hooks."""
         if (wrapping := standing(client)) is not None:
             client.__class__ = wrapping.base
+            if self.vendor.sockets is not None:
+                self.vendor.sockets.take_off(client)
             if (hooked := hook_of(http_client_of(client))) is not None:
                 hooked.disown(client)
 
@@ -161,6 +183,8 @@ def _guarded_class(wrapping: Wrapping) -> type[Any]:
         "with_options": _copying(wrapping, "with_options"),
         **copying(wrapping.base, wrapping.rewrapped),
     }
+    if wrapping.provider.vendor.sockets is not None:
+        namespace |= wrapping.provider.vendor.sockets.members(base)
     return stand_in(wrapping, namespace)
 
 

@@ -89,13 +89,15 @@ def stand_in(wrapping: Standing, namespace: dict[str, Any], *beside: type[Any]) 
     Args:
         beside: mixins that go before the base.
     """
-    base = wrapping.base
+    made: type[Any] = passing_for(wrapping.base, {_WRAPPING: wrapping, **namespace}, *beside)
+    return made
+
+
+def passing_for(base: type[Any], namespace: dict[str, Any], *beside: type[Any]) -> Any:
+    """A subclass that looks like its base, for an object whose class is exchanged for it."""
     names = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
     metaclass: Any = type(base)
-    made: type[Any] = metaclass(
-        base.__name__, (*beside, base), {"__slots__": (), _WRAPPING: wrapping, **names, **namespace}
-    )
-    return made
+    return metaclass(base.__name__, (*beside, base), {"__slots__": (), **names, **namespace})
 
 
 def copying(base: type[Any], rewrapped: Callable[[Any], Any]) -> dict[str, Any]:
