@@ -21,6 +21,18 @@ nox.options.sessions = ["lint", "typing", "layers", "docs", "tests-{}.{}".format
 
 OFFICIAL_CLIENT = "ai-cost-calc==1.3.13"
 PRICE_TABLES = ["litellm==1.106.2", "tokencost==0.1.26", "openai-cost-calculator==1.3.0"]
+OTHERS = {
+    "opentelemetry": [
+        "openai>=3,<4",
+        "httpx",  # openai-v2 imports it and does not ask for it
+        "opentelemetry-instrumentation-openai-v2==2.4b0",
+        "opentelemetry-sdk",
+        "opentelemetry-util-genai==1.1b0",  # the last one with a module that openai-v2 imports
+    ],
+    "openllmetry": ["openai>=3,<4", "opentelemetry-instrumentation-openai", "opentelemetry-sdk"],
+    "langfuse": ["openai>=3,<4", "langfuse"],
+}
+"""What else watches calls of the openai SDK, and what to install of it."""
 PYTHONS = ["3.11", "3.12", "3.13"]
 FOR_TESTS = ["--all-extras", "--group=tests"]
 MEETS_OPENAI = ["tests/providers", "tests/client"]
@@ -91,23 +103,25 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure the call path beside the official client, which has our name and so an environment of its own."""
+    """Measure the call path beside the official client and others' instrumentation, each in its own environment."""
     install(session, "--extra=demo", "--group=bench", "--group=openai3")
-    official = Path(session.cache_dir).resolve() / "official-client"
-    session.run_install("uv", "venv", "--quiet", "--clear", f"--python={session.virtualenv.location}", str(official))
-    session.run_install("uv", "pip", "install", "--quiet", f"--python={official}", OFFICIAL_CLIENT)
-    session.run("python", "-m", "benchmarks", "--official-python", str(official / "bin/python"), *session.posargs)
+    official = environment(session, "official-client", OFFICIAL_CLIENT)
+    others = [f"--other={name}={environment(session, name, *needs)}" for name, needs in OTHERS.items()]
+    session.run("python", "-m", "benchmarks", "--official-python", official, *others, *session.posargs)
 
 
 @nox.session
 def compare(session: nox.Session) -> None:
     """Compare prices with other libraries', each in an environment of its own, and write the page about it."""
     install(session, "--group=bench")
-    peers = []
-    for requirement in PRICE_TABLES:
-        name = requirement.partition("==")[0]
-        home = Path(session.cache_dir).resolve() / f"prices-of-{name}"
-        session.run_install("uv", "venv", "--quiet", "--clear", f"--python={session.virtualenv.location}", str(home))
-        session.run_install("uv", "pip", "install", "--quiet", f"--python={home}", requirement)
-        peers.append(f"--peer={name}={home / 'bin/python'}")
+    names = {requirement.partition("==")[0]: requirement for requirement in PRICE_TABLES}
+    peers = [f"--peer={name}={environment(session, f'prices-of-{name}', need)}" for name, need in names.items()]
     session.run("python", "-m", "benchmarks.comparison", *peers, *session.posargs)
+
+
+def environment(session: nox.Session, name: str, *needs: str) -> str:
+    """Make an environment with these packages, one of which may have our name; returns its Python."""
+    folder = Path(session.cache_dir).resolve() / name
+    session.run_install("uv", "venv", "--quiet", "--clear", f"--python={session.virtualenv.location}", str(folder))
+    session.run_install("uv", "pip", "install", "--quiet", f"--python={folder}", *needs)
+    return str(folder / "bin/python")

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from typing import Any
 
 from ai_cost_calc import AiCostCalc, Budget
+from benchmarks.bodies import CHAT
 from benchmarks.cases import serve
-
-BODY = json.dumps({
-    "id": "chatcmpl-1", "object": "chat.completion", "created": 1_760_000_000, "model": "gpt-4o-2024-08-06",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Yes. " * 60}, "finish_reason": "stop"}],
-    "usage": {
-        "prompt_tokens": 1200, "completion_tokens": 340, "total_tokens": 1540,
-        "prompt_tokens_details": {"cached_tokens": 256, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
-    },
-    "service_tier": "default",
-}).encode()  # fmt: skip
 
 
 def build(budgets: int, durability: Any) -> AiCostCalc:
@@ -43,11 +32,11 @@ def main() -> None:
 
     def call() -> None:
         with calc.guard(**whom) as guarded:
-            guarded.record(BODY, provider="openai", api="chat")
+            guarded.record(CHAT, provider="openai", api="chat")
 
     async def acall() -> None:
         async with calc.guard(**whom) as guarded:
-            guarded.record(BODY, provider="openai", api="chat")
+            guarded.record(CHAT, provider="openai", api="chat")
 
     for _ in range(200):
         call()

@@ -1,42 +1,64 @@
-"""What wrapping adds to one call of the openai SDK over a mock transport."""
+"""What watching adds to calls of the openai SDK over a mock transport: ours, and what others add."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
+import statistics
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 
-import httpx2
-from openai import OpenAI
-
-from ai_cost_calc import AiCostCalc, Budget
-from benchmarks.our_worker import BODY
-from benchmarks.parts import per_call
 from benchmarks.rows import Row, in_turn, micros
+from benchmarks.workers import Worker
 
-CALLS = 150
+ROUNDS = 15
+CALLS = {"chat": 100, "embeddings": 10, "stream": 4}
+NAMES = {
+    "chat": "added to one openai call",
+    "embeddings": "added to embeddings of 1 MB",
+    "stream": "added to a stream of 2,000 chunks",
+}
+BAR = 60e-6
+SHARE = 0.25
 
 
-def _client() -> OpenAI:
-    def answer(_: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(200, content=BODY, headers={"content-type": "application/json"})
+def measure(others: Mapping[str, str]) -> Iterator[Row]:
+    """Yield what we add, and how it compares to what others add to the same call.
 
-    return OpenAI(api_key="k", http_client=httpx2.Client(transport=httpx2.MockTransport(answer)))
+    Args:
+        others: Python of the environment of each other instrumentation, by its name.
+    """
+    added, seconds = _added(sys.executable, "ours", "chat")
+    yield Row(NAMES["chat"], micros(added), f"bare {micros(seconds)}", added * 1e6, BAR * 1e6, "µs")
+    for name, python in others.items():
+        theirs, _ = _added(python, name, "chat")
+        yield Row(f"the same over what {name} adds", micros(added), micros(theirs), added / theirs, SHARE)
+    for case in ("embeddings", "stream"):
+        added, seconds = _added(sys.executable, "ours", case)
+        yield Row(NAMES[case], micros(added), f"bare {micros(seconds)}", added / seconds, float("inf"), "of bare")
+    yield from _stream()
 
 
-def measure() -> Iterator[Row]:
-    """Yield what a wrapped call takes over a bare one."""
-    with tempfile.TemporaryDirectory() as folder:
-        budgets = [Budget("999999", per="day"), Budget("999999", per="month"), Budget("999999", per="hour")]
-        with AiCostCalc(f"sqlite:///{folder}/sdk.db", budgets=budgets, flush_interval=100_000) as calc:
-            wrapped, bare = calc.wrap(_client()), _client()
+def _added(python: str, watched_by: str, case: str) -> tuple[float, float]:
+    """Seconds that watching adds to a call of this environment's SDK, and seconds of the bare call."""
+    arguments = ("sdk_worker", watched_by, case), ("sdk_worker", "bare", case)
+    with closing(Worker(python, *arguments[0])) as watched, closing(Worker(python, *arguments[1])) as bare:
+        pairs = in_turn(
+            lambda: watched.run("sequence", CALLS[case])[0], lambda: bare.run("sequence", CALLS[case])[0], ROUNDS
+        )
+    return statistics.median(a - b for a, b in zip(*pairs, strict=True)), statistics.median(pairs[1])
 
-            def ask(client: OpenAI) -> object:
-                return client.chat.completions.create(
-                    model="gpt-4o", messages=[{"role": "user", "content": "hi " * 50}]
-                )
 
-            ours, theirs = in_turn(
-                lambda: per_call(lambda: ask(wrapped), CALLS), lambda: per_call(lambda: ask(bare), CALLS), 15
-            )
-        added = sorted(a - b for a, b in zip(ours, theirs, strict=True))[len(ours) // 2]
-        yield Row("added to one openai call", micros(added), f"bare {micros(sorted(theirs)[7])}", added * 1e6, 60, "µs")
+def _stream() -> Iterator[Row]:
+    with (
+        closing(Worker(sys.executable, "sdk_worker", "ours", "stream")) as ours,
+        closing(Worker(sys.executable, "sdk_worker", "bare", "stream")) as bare,
+    ):
+        first = in_turn(lambda: ours.run("first chunk", 1)[0], lambda: bare.run("first chunk", 1)[0], 60)
+        added = statistics.median(a - b for a, b in zip(*first, strict=True))
+        peer = f"bare {micros(statistics.median(first[1]))}"
+        yield Row("added before the first chunk of a stream", micros(added), peer, added * 1e6, BAR * 1e6, "µs")
+        peaks = [worker.run("peak", 1)[0] / 1024 for worker in (ours, bare)]
+        yield Row(
+            "memory of a stream of 2,000 chunks", f"{peaks[0]:,.0f} KiB", f"bare {peaks[1]:,.0f} KiB",
+            peaks[0] - peaks[1], 256, "KiB",
+        )  # fmt: skip

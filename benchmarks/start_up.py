@@ -25,12 +25,12 @@ print(json.dumps([taken, resident() - before]))
 _FIRST_CALL = """
 import json, sys, time
 from ai_cost_calc import AiCostCalc
-from benchmarks.our_worker import BODY
+from benchmarks.bodies import CHAT
 calc = AiCostCalc(f"sqlite:///{sys.argv[1]}/first.db", data_dir=sys.argv[1], flush_interval=100_000)
 def call():
     start = time.perf_counter()
     with calc.guard(customer_id="acme") as guarded:
-        guarded.record(BODY, provider="openai")
+        guarded.record(CHAT, provider="openai")
     return time.perf_counter() - start
 first = call()
 later = sorted(call() for _ in range(200))[100]
