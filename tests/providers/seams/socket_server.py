@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import openai
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
+
+if TYPE_CHECKING:
+    from websockets.http11 import Request
 
 CLOSE: Final = "close"
 """Sent in place of an event: close the connection politely, or with the code that follows."""
@@ -35,7 +38,7 @@ class SocketServer:
         self._server: Server | None = None
 
     def __enter__(self) -> Self:
-        self._server = serve(self._talk, "127.0.0.1", 0)
+        self._server = serve(self._talk, "127.0.0.1", 0, process_request=self._note)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
@@ -49,9 +52,11 @@ class SocketServer:
         assert self._server is not None
         return f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}/v1"
 
+    def _note(self, _: ServerConnection, request: Request) -> None:
+        """Note a connection before its client knows that it is open."""
+        self.paths.append(request.path)
+
     def _talk(self, connection: ServerConnection) -> None:
-        assert connection.request is not None
-        self.paths.append(connection.request.path)
         self._say(connection, self.greets)
         try:
             for message in connection:
