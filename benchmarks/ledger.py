@@ -99,7 +99,7 @@ class _Loop:
         run("COMMIT")
 
 
-_SUMS = ("calls", "unpriced_calls", "estimated_nanos", "revenue_nanos", "unconverted_revenue")
+_SUMS = ("calls", "unpriced_calls", "estimated_nanos", "adjusted_nanos", "revenue_nanos", "unconverted_revenue")
 _MEASURES = (*_SUMS, "cost_nanos", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
              "output_reasoning_tokens")  # fmt: skip
 
@@ -124,5 +124,5 @@ def _values(event: UsageEvent) -> dict[str, object]:
         "output_reasoning_tokens": usage.output_reasoning_tokens, "cost_nanos": event.cost_nanos,
         "price_version": event.price_version, "complete": True, "estimated": False, "status": event.status,
         "hour": event.at // (3_600 * MICROS), "day": event.at // (86_400 * MICROS), "calls": 1, "unpriced_calls": 0,
-        "estimated_nanos": 0, "revenue_nanos": 0, "unconverted_revenue": 0,
+        "estimated_nanos": 0, "adjusted_nanos": 0, "revenue_nanos": 0, "unconverted_revenue": 0,
     }  # fmt: skip

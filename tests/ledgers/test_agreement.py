@@ -17,6 +17,7 @@ from ai_cost_calc.ledgers._sources import ROLLUPS, plan_spend
 from ai_cost_calc.ledgers.memory import MemoryLedger
 from ai_cost_calc.ledgers.sqlite import SqliteLedger
 from ai_cost_calc.ports.ledgers import DIMENSIONS, SpendQuery
+from ai_cost_calc.testing.adjustments import make_adjustment
 from ai_cost_calc.testing.records import make_event, make_revenue, moment
 
 FIRST: Final = moment("2026-03-27T00:00:00")
@@ -98,12 +99,19 @@ queries = st.builds(
     where=st.one_of(st.just({}), some(summed, 1).flatmap(conditions), some(dimensions, 2).flatmap(conditions)),
     timezone=st.sampled_from(ZONES),
 )
+adjustments = st.lists(
+    st.tuples(st.integers(0, 20), st.none() | st.integers(-(2**52), 2**52), st.sampled_from([(), ("images",)])),
+    max_size=12,
+)
+"""Which event to adjust, and what it costs from then on."""
 batches = st.lists(st.lists(st.one_of(usage_events, revenues), max_size=20), max_size=3)
 
 
 @settings(max_examples=100, deadline=None)
-@given(batches=batches, asked=st.lists(queries, min_size=10, max_size=30))
-def test_every_source_gives_the_same_sums(batches: list[list[Record]], asked: list[SpendQuery]) -> None:
+@given(batches=batches, adjustments=adjustments, asked=st.lists(queries, min_size=10, max_size=30))
+def test_every_source_gives_the_same_sums(
+    batches: list[list[Record]], adjustments: list[tuple[int, int | None, tuple[str, ...]]], asked: list[SpendQuery]
+) -> None:
     """Random records and queries: memory, SQLite's rollups by day, by hour only, and its events agree exactly."""
     plain = MemoryLedger()
     with tempfile.TemporaryDirectory() as folder:
@@ -111,6 +119,12 @@ def test_every_source_gives_the_same_sums(batches: list[list[Record]], asked: li
         for batch in batches:
             again = [*batch, *batch[:2]]
             assert ledger.append(again) == plain.append(again)
+        for number, (place, nanos, unpriced) in enumerate(adjustments):
+            if standings := plain.standings(SpendQuery())[place:]:
+                adjustment = make_adjustment(
+                    standings[0], None, new_nanos=nanos, new_unpriced=unpriced, run=f"{number}"
+                )
+                assert ledger.adjust([adjustment]) == plain.adjust([adjustment])
         hourly = [rollup for rollup in ROLLUPS if rollup.size == HOUR]
         for query in asked:
             expected = plain.spend(query)
@@ -118,6 +132,10 @@ def test_every_source_gives_the_same_sums(batches: list[list[Record]], asked: li
                 assert ledger._spend(query, rollups) == expected
             assert ledger.events(query) == plain.events(query)
             assert ledger.events(query, after="") == plain.events(query, after="")
+            assert ledger.adjustments(query) == plain.adjustments(query)
+            for unpriced_only in (False, True):
+                expected_standings = plain.standings(query, unpriced=unpriced_only)
+                assert ledger.standings(query, unpriced=unpriced_only) == expected_standings
         ledger.close()
 
 
@@ -148,11 +166,13 @@ def test_days_come_from_the_smallest_daily_rollup(query: dict[str, Any], daily: 
     """Whole days are read by day, whole hours around them by hour, and only the minutes at the ends from events."""
     assert parts(**query) == [
         ("event_facts", seconds("00:39:30")),
+        ("adjustment_facts", seconds("00:39:30")),
         ("revenue_facts", seconds("00:39:30")),
         (hourly, 13 * HOUR),
         (daily, 10 * DAY),
         (hourly, 5 * HOUR),
         ("event_facts", seconds("00:06:07")),
+        ("adjustment_facts", seconds("00:06:07")),
         ("revenue_facts", seconds("00:06:07")),
     ]
 
@@ -184,10 +204,11 @@ def test_hours_come_from_the_smallest_hourly_rollup(query: dict[str, Any], hourl
 def test_what_no_rollup_knows_comes_from_events(query: dict[str, Any]) -> None:
     """Sessions, tags, and days that begin at half past an hour of UTC are summed from the events themselves."""
     length = moment("2026-11-21T05:06:07") - moment("2026-11-10T10:20:30")
-    assert parts(**query) == [("event_facts", length), ("revenue_facts", length)]
+    tables = ("event_facts", "adjustment_facts", "revenue_facts")
+    assert parts(**query) == [(table, length) for table in tables]
 
 
 def test_revenue_is_not_read_where_it_cannot_match() -> None:
     """Revenue has no model, session or tag, so asking for one leaves its table alone."""
     for where in ({"tag:plan": "pro"}, {"session": "run-1"}):
-        assert {table for table, _ in parts(where=where)} == {"event_facts"}
+        assert {table for table, _ in parts(where=where)} == {"event_facts", "adjustment_facts"}

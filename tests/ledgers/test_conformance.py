@@ -11,7 +11,7 @@ from ai_cost_calc.ledgers import open_ledger
 from ai_cost_calc.ledgers.memory import MemoryLedger
 from ai_cost_calc.ledgers.sqlite import SqliteLedger
 from ai_cost_calc.ports.ledgers import Ledger
-from ai_cost_calc.testing import BudgetBookConformance, LedgerConformance
+from ai_cost_calc.testing import AdjustmentBookConformance, BudgetBookConformance, LedgerConformance
 
 
 @pytest.fixture(params=["memory", "sqlite", "sqlite-full"])
@@ -26,6 +26,17 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 class TestLedgers(LedgerConformance):
     """The suite that authors of other ledgers run too."""
+
+    @pytest.fixture
+    def ledger(self, url: str) -> Iterator[Ledger]:
+        """An empty ledger of each kind."""
+        opened = open_ledger(url)
+        yield opened
+        opened.close()
+
+
+class TestAdjustmentBooks(AdjustmentBookConformance):
+    """Every ledger of the package also keeps adjustments of costs."""
 
     @pytest.fixture
     def ledger(self, url: str) -> Iterator[Ledger]:

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from ai_cost_calc.core.event import UsageEvent
 from ai_cost_calc.errors import LedgerError
+from ai_cost_calc.ledgers import sqlite as sqlite_ledger
 from ai_cost_calc.ledgers._migrations import CREATE_TABLE, Migration, load_migrations, pending
 from ai_cost_calc.ledgers._queries import SQL_FOLDER
-from ai_cost_calc.ledgers._records import EVENT_COLUMNS, MEASURES, REVENUE_COLUMNS
-from ai_cost_calc.ledgers._sources import ROLLUPS
+from ai_cost_calc.ledgers._records import ADJUSTMENT_COLUMNS, EVENT_COLUMNS, MEASURES, REVENUE_COLUMNS, event_row
+from ai_cost_calc.ledgers._sources import EVENTS, ROLLUPS
 from ai_cost_calc.ledgers.sqlite import SqliteLedger
 from ai_cost_calc.ports.ledgers import SpendQuery
+from ai_cost_calc.testing.adjustments import make_adjustment
 from ai_cost_calc.testing.records import make_event, make_revenue, total
 
 MIGRATIONS = load_migrations("sqlite")
@@ -69,6 +72,38 @@ def test_every_schema_is_upgraded(path: Path, released: int) -> None:
     assert ledger.append([make_event(cost="0.25", tags={"plan": "pro"}), make_revenue()]) == 2
     assert total(ledger, where={"tag:plan": "pro"}).cost_nanos == 250_000_000
     ledger.close()
+    assert applied(path) == [(migration.number, migration.name) for migration in MIGRATIONS]
+
+
+def as_first_version(path: Path, events: Sequence[UsageEvent]) -> None:
+    """Make a file of the first schema, and keep events in it with their sums, as that version did."""
+    database(path, MIGRATIONS[:1])
+    connection = sqlite3.connect(path)
+    columns = [name for name in EVENT_COLUMNS if name not in {"context", "calls"}]
+    rows = [dict(zip(EVENT_COLUMNS, event_row(event), strict=True)) for event in events]
+    connection.executemany(sqlite_ledger._insert("events", columns), [[row[name] for name in columns] for row in rows])
+    for rollup in ROLLUPS:
+        connection.execute(sqlite_ledger._roll_up(rollup, EVENTS), {"last": 0})
+    connection.commit()
+    connection.close()
+
+
+def test_what_an_older_version_recorded_can_be_adjusted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file from before there were adjustments is upgraded with its sums, and its events can be adjusted."""
+    event = make_event(cost=None, customer_id="acme")
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_ledger, "MEASURES", [name for name in MEASURES if name != "adjusted_nanos"])
+        as_first_version(path, [event, make_event(cost="0.25")])
+    assert applied(path) == [(1, "0001_ledger")]
+    upgraded = SqliteLedger(path)
+    before = total(upgraded)
+    assert (before.cost_nanos, before.unpriced_calls, before.adjusted_nanos) == (250_000_000, 1, 0)
+    assert upgraded.adjust([make_adjustment(event, "0.50")]) == 1
+    after = total(upgraded)
+    assert (after.cost_nanos, after.unpriced_calls, after.adjusted_nanos) == (750_000_000, 0, 500_000_000)
+    assert total(upgraded, where={"customer": "acme"}).cost_nanos == 500_000_000
+    assert upgraded.events(SpendQuery(where={"customer": "acme"})) == [event]
+    upgraded.close()
     assert applied(path) == [(migration.number, migration.name) for migration in MIGRATIONS]
 
 
@@ -142,6 +177,7 @@ def test_tables_have_the_columns_that_are_written(path: Path) -> None:
         key = {"organization", rollup.grain, *rollup.labels}
         assert columns(rollup.table) == {*key, *MEASURES}
         assert columns(str(rollup.counts)) == {*key, "name", "count"}
-    for view in ("event_facts", "revenue_facts"):
+    assert columns("adjustments") >= {"organization", "event", "number", *ADJUSTMENT_COLUMNS}
+    for view in ("event_facts", "adjustment_facts", "revenue_facts"):
         assert columns(view) >= {"at", "tags", "session", *MEASURES}
     connection.close()

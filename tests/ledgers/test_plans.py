@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from ai_cost_calc.ledgers import _statements, sqlite
-from ai_cost_calc.ledgers._sources import EVENTS, REVENUE, ROLLUPS, Source, Span
+from ai_cost_calc.ledgers._records import ADJUSTMENT_COLUMNS
+from ai_cost_calc.ledgers._sources import ADJUSTMENTS, EVENTS, REVENUE, ROLLUPS, Source, Span
 from ai_cost_calc.ledgers._statements import Statement
 from ai_cost_calc.ledgers.sqlite import SqliteLedger
 from ai_cost_calc.ports.ledgers import SpendQuery
 
-BY_TABLE = {source.table: source for source in (*ROLLUPS, EVENTS, REVENUE)}
+BY_TABLE = {source.table: source for source in (*ROLLUPS, EVENTS, ADJUSTMENTS, REVENUE)}
 
 
 @pytest.fixture
@@ -38,6 +39,12 @@ def plan(ledger: SqliteLedger, statement: Statement) -> str:
         ({"by": ("session",)}, "event_facts", "events_at (organization=? AND at>? AND at<?)"),
         ({"where": {"session": "a"}}, "event_facts", "events_session (organization=? AND session=? AND at>? AND at<?)"),
         ({"where": {"tag:plan": "a"}}, "event_facts", "name=? AND value=? AND at>? AND at<?"),
+        (
+            {"by": ("session",)},
+            "adjustment_facts",
+            "adjustments_event_at (organization=? AND event_at>? AND event_at<?)",
+        ),
+        ({"where": {"session": "a"}}, "adjustment_facts", "events USING INTEGER PRIMARY KEY (rowid=?)"),
         ({"by": ("customer",)}, "revenue_facts", "revenue_at (organization=? AND at>? AND at<?)"),
         ({"by": ("customer",)}, "rollup_day_customer", "(organization=? AND day>? AND day<?)"),
         ({"where": {"customer": "a"}}, "rollup_day_customer", "(organization=? AND day=? AND customer=?)"),
@@ -81,7 +88,26 @@ def test_rolling_up_reads_only_the_new_rows(ledger: SqliteLedger, rollup: Source
     """An append costs the same however many events are kept already."""
     for statement in (
         sqlite._roll_up(rollup, EVENTS),
+        sqlite._roll_up(rollup, ADJUSTMENTS),
         sqlite._roll_up(rollup, REVENUE),
         sqlite._roll_up_counts(rollup),
     ):
         assert "INTEGER PRIMARY KEY (rowid>?)" in plan(ledger, Statement(statement, {"last": 5}))
+
+
+@pytest.mark.parametrize("query", [{}, {"where": {"customer": "a"}, "since": 5}])
+def test_standings_are_read_in_the_order_of_their_keys(ledger: SqliteLedger, query: dict[str, Any]) -> None:
+    """A page begins behind the last one, and finds the last adjustment of each event by its index."""
+    said = plan(ledger, _statements.standings(SpendQuery(**query), 10, 5, unpriced=True))
+    assert "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)" in said
+    assert "adjustments_event (event=? AND number=?)" in said
+    assert "ORDER BY" not in said
+    assert "SCAN" not in said
+
+
+def test_an_adjustment_finds_its_event_by_id(ledger: SqliteLedger) -> None:
+    """However many events there are."""
+    names = ("organization", "event_id", *ADJUSTMENT_COLUMNS)
+    said = plan(ledger, Statement(sqlite._ADJUST, dict.fromkeys(names, "")))
+    assert "events_id (organization=? AND id=?)" in said
+    assert "SCAN" not in said

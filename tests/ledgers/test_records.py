@@ -60,7 +60,8 @@ def test_the_greatest_numbers_are_kept(ledger: Ledger) -> None:
 def test_rows_hold_every_field_of_an_event() -> None:
     """A field that is added to `UsageEvent` must find its column: no field is lost between a row and an event."""
     samples: dict[str, Any] = {
-        "tags": {"plan": "pro"}, "usage": Usage(images=3), "unpriced": ("images",), "complete": False,
+        "tags": {"plan": "pro"}, "context": {"search": "low"}, "calls": 7, "usage": Usage(images=3),
+            "unpriced": ("images",), "complete": False,
         "estimated": True, "status": "error", "at": 5, "cost_nanos": 1, "computed_nanos": 2, "latency_ms": 3,
     }  # fmt: skip
     event = UsageEvent(**{name: samples.get(name, f"some {name}") for name in UsageEvent.__struct_fields__})

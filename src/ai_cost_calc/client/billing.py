@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ai_cost_calc.core.price_book import PriceBook
 
 NO_USAGE = Usage()
+STATED: Final = "stated-by-provider"
+"""The price version of a cost that the provider states, where no price of ours is known."""
 
 
 class EventIds:
@@ -142,6 +144,8 @@ class Biller:
             service_tier=reading.service_tier,
             speed=reading.speed,
             region=reading.region,
+            context=reading.context,
+            calls=reading.calls,
             computed_nanos=cost.computed_nanos,
             anomaly=reading.anomaly,
             token=token,
@@ -149,7 +153,10 @@ class Biller:
 
 
 def _as_stated(cost: Cost, nanos: int) -> Cost:
-    return msgspec.structs.replace(cost, nanos=nanos, computed_nanos=cost.nanos, unpriced=(), reason=None)
+    version = STATED if cost.nanos is None else cost.price_version
+    return msgspec.structs.replace(
+        cost, nanos=nanos, computed_nanos=cost.nanos, price_version=version, unpriced=(), reason=None
+    )
 
 
 class Spend(msgspec.Struct, frozen=True):

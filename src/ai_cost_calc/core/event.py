@@ -25,6 +25,8 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
         complete: False when the usage is a lower bound.
         estimated: True when part of the usage was estimated by us.
         status: `ok`; `aborted`, the caller left a stream early; `error`, the call failed after it was billed.
+        context: what else its price depends on (see `Reading.context`).
+        calls: how many requests the usage is the sum of (see `Reading.calls`).
         computed_nanos: our own figure where the provider stated the cost (which is then `cost_nanos`).
         anomaly: why reported counts had to be corrected.
         token: the caller's own idempotency key, unique within an organization.
@@ -51,6 +53,8 @@ class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     service_tier: str | None = None
     speed: str | None = None
     region: str | None = None
+    context: dict[str, str] = msgspec.field(default_factory=dict)
+    calls: int = 1
     computed_nanos: int | None = None
     anomaly: str | None = None
     token: str | None = None

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ai_cost_calc.core.adjustment import Adjustment, Standing
 from ai_cost_calc.core.event import MICROS, Record, RevenueEvent, UsageEvent
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.errors import LedgerError
@@ -20,6 +21,7 @@ MEASURES: Final = (
     "unpriced_calls",
     "cost_nanos",
     "estimated_nanos",
+    "adjusted_nanos",
     "revenue_nanos",
     "unconverted_revenue",
     *COMMON,
@@ -39,11 +41,16 @@ EVENT_COLUMNS: Final = (
     *COMMON,
     "counts",
     *("cost_nanos", "price_version", "unpriced", "complete", "estimated", "status", "latency_ms"),
-    *("response_id", "service_tier", "speed", "region", "computed_nanos", "anomaly", "token"),
+    *("response_id", "service_tier", "speed", "region", "context", "calls", "computed_nanos", "anomaly", "token"),
 )
 REVENUE_COLUMNS: Final = (
     *("organization", "id", "at", "customer", "feature", "amount_nanos", "currency", "source", "external_id"),
     *("period_start", "period_end"),
+)
+
+ADJUSTMENT_COLUMNS: Final = (
+    *("at", "run", "reason", "old_nanos", "new_nanos", "old_unpriced", "new_unpriced"),
+    *("old_price_version", "new_price_version"),
 )
 
 _LAST_AT: Final = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp()) * MICROS
@@ -57,7 +64,7 @@ _NO_FINER: Final = (0,) * len(_FINER)
 
 _encode = msgspec.json.Encoder().encode
 _decode_counts = msgspec.json.Decoder(dict[str, int]).decode
-_decode_tags = msgspec.json.Decoder(dict[str, str]).decode
+_decode_texts = msgspec.json.Decoder(dict[str, str]).decode
 _decode_names = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
@@ -76,12 +83,12 @@ def event_row(event: UsageEvent) -> tuple[Any, ...]:
         event.session_id or "",
         event.provider or "",
         event.model or "",
-        _tags(event),
+        _texts(event.tags),
         *common,
         _encode(finer).decode() if finer else None,
         _cost(event.id, "cost_nanos", event.cost_nanos),
         event.price_version,
-        _encode(event.unpriced).decode() if event.unpriced else None,
+        _names(event.unpriced),
         event.complete,
         event.estimated,
         event.status,
@@ -90,6 +97,8 @@ def event_row(event: UsageEvent) -> tuple[Any, ...]:
         event.service_tier,
         event.speed,
         event.region,
+        _texts(event.context),
+        event.calls,
         _cost(event.id, "computed_nanos", event.computed_nanos),
         event.anomaly,
         event.token or None,
@@ -101,10 +110,11 @@ def event_of(row: Sequence[Any]) -> UsageEvent:
     kept = dict(zip(EVENT_COLUMNS, row, strict=True))
     common = [kept.pop(name) for name in COMMON]
     customer, feature, session, provider, model = (kept.pop(name) or None for name in LABELS)
-    tags, finer, unpriced = kept.pop("tags"), kept.pop("counts"), kept.pop("unpriced")
+    tags, context, finer, unpriced = (kept.pop(name) for name in ("tags", "context", "counts", "unpriced"))
     return UsageEvent(
         customer_id=customer, feature=feature, session_id=session, provider=provider, model=model,
-        tags=_decode_tags(tags) if tags else {}, usage=usage_of(common, _decode_counts(finer) if finer else {}),
+        tags=_decode_texts(tags) if tags else {}, context=_decode_texts(context) if context else {},
+        usage=usage_of(common, _decode_counts(finer) if finer else {}),
         unpriced=_decode_names(unpriced) if unpriced else (), complete=bool(kept.pop("complete")),
         estimated=bool(kept.pop("estimated")), **kept,
     )  # fmt: skip
@@ -130,6 +140,42 @@ def revenue_row(revenue: RevenueEvent) -> tuple[Any, ...]:
     )
 
 
+def adjustment_row(adjustment: Adjustment) -> dict[str, Any]:
+    """The values of `ADJUSTMENT_COLUMNS` by name, and what tells the event.
+
+    Raises:
+        LedgerError: a value cannot be kept exactly; the message says which.
+    """
+    event_id, at = _identity(adjustment.event_id, adjustment.at)
+    return {
+        "organization": adjustment.organization,
+        "event_id": event_id,
+        "at": at,
+        "run": adjustment.run,
+        "reason": adjustment.reason,
+        "old_nanos": _cost(event_id, "old_nanos", adjustment.old_nanos),
+        "new_nanos": _cost(event_id, "new_nanos", adjustment.new_nanos),
+        "old_unpriced": _names(adjustment.old_unpriced),
+        "new_unpriced": _names(adjustment.new_unpriced),
+        "old_price_version": adjustment.old_price_version,
+        "new_price_version": adjustment.new_price_version,
+    }
+
+
+def adjustment_of(organization: str, event_id: str, values: Sequence[Any]) -> Adjustment:
+    """The adjustment that `adjustment_row` made these values of `ADJUSTMENT_COLUMNS` of."""
+    kept = dict(zip(ADJUSTMENT_COLUMNS, values, strict=True))
+    for name in ("old_unpriced", "new_unpriced"):
+        kept[name] = _decode_names(kept[name]) if kept[name] else ()
+    return Adjustment(organization=organization, event_id=event_id, **kept)
+
+
+def standing_of(row: Sequence[Any]) -> Standing:
+    """An event of `EVENT_COLUMNS`, and its last adjustment of `ADJUSTMENT_COLUMNS`, all null where there is none."""
+    event, last = event_of(row[: len(EVENT_COLUMNS)]), row[len(EVENT_COLUMNS) :]
+    return Standing(event, None if last[0] is None else adjustment_of(event.organization, event.id, last))
+
+
 def counts_of(event: UsageEvent) -> tuple[tuple[int, ...], dict[str, int]]:
     """The values of `COMMON`, and the finer counts that are not zero by name."""
     counts = msgspec.structs.astuple(event.usage)
@@ -153,15 +199,16 @@ def usage_of(common: Sequence[int], finer: Mapping[str, int]) -> Usage:
     )
 
 
-def measures_of(record: Record) -> tuple[tuple[int, ...], dict[str, int]]:
-    """What one record adds to each of `MEASURES`, and to finer counts by name."""
+def measures_of(record: Record, last: Adjustment | None = None) -> tuple[tuple[int, ...], dict[str, int]]:
+    """What one record, with its last adjustment, adds to each of `MEASURES`, and to finer counts by name."""
     if isinstance(record, RevenueEvent):
         converted = record.currency.upper() == "USD"
-        return (0, 0, 0, 0, record.amount_nanos if converted else 0, int(not converted), *_NO_COUNTS), {}
+        return (0, 0, 0, 0, 0, record.amount_nanos if converted else 0, int(not converted), *_NO_COUNTS), {}
     common, finer = counts_of(record)
-    cost = record.cost_nanos or 0
-    unpriced = record.cost_nanos is None or bool(record.unpriced)
-    return (1, int(unpriced), cost, cost if record.estimated else 0, 0, 0, *common), finer
+    now = Standing(record, last)
+    cost = now.cost_nanos or 0
+    adjusted = cost - (record.cost_nanos or 0)
+    return (1, int(not now.priced), cost, cost if record.estimated else 0, adjusted, 0, 0, *common), finer
 
 
 def _identity(record_id: str, at: int) -> tuple[str, int]:
@@ -185,11 +232,15 @@ def _whole(record_id: str, name: str, value: int, limit: int) -> int:
     return value
 
 
-def _tags(event: UsageEvent) -> str | None:
-    tags = event.tags
-    if not tags:
+def _names(names: Sequence[str]) -> str | None:
+    return _encode(names).decode() if names else None
+
+
+def _texts(named: Mapping[str, str]) -> str | None:
+    """Tags, or the like; those without a name or a value are left out."""
+    if not named:
         return None
-    said = {name: value for name, value in tags.items() if name and value}
+    said = {name: value for name, value in named.items() if name and value}
     return _encode(said).decode() if said else None
 
 

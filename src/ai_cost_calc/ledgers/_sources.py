@@ -21,6 +21,7 @@ class Source:
         size: microseconds of one unit of `grain`.
         labels: columns that tell its rows apart, in the order of its key.
         counts: where the finer counts of the same rows are, by name; `None` where there are none.
+        event: the column that has the key of the event that a row is about.
     """
 
     table: str
@@ -28,6 +29,7 @@ class Source:
     size: int
     labels: tuple[str, ...]
     counts: str | None
+    event: str = "key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ def _rollup(table: str, grain: str, size: int, *labels: str) -> Source:
 
 
 EVENTS: Final = Source(table="event_facts", grain="at", size=1, labels=LABELS, counts="event_counts")
+ADJUSTMENTS: Final = Source(table="adjustment_facts", grain="at", size=1, labels=LABELS, counts=None, event="adjusted")
 REVENUE: Final = Source(table="revenue_facts", grain="at", size=1, labels=LABELS, counts=None)
 
 ROLLUPS: Final = (
@@ -71,7 +74,7 @@ def plan_spend(query: SpendQuery, since: int, until: int, rollups: Sequence[Sour
     labels = needed - TIMES.keys()
     usable = [rollup for rollup in rollups if rollup.size <= grain and labels <= set(rollup.labels)]
     steps = [next((rollup for rollup in usable if rollup.size == size), None) for size in (DAY, HOUR)]
-    facts = [EVENTS] if _leaves_out_revenue(query.where) else [EVENTS, REVENUE]
+    facts = [EVENTS, ADJUSTMENTS] if _leaves_out_revenue(query.where) else [EVENTS, ADJUSTMENTS, REVENUE]
     return list(_cover(since, until, [*([step] for step in steps if step), facts]))
 
 

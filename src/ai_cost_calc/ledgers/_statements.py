@@ -7,13 +7,15 @@ from typing import Any, Final, NamedTuple
 
 from ai_cost_calc.ledgers._labels import TIMES
 from ai_cost_calc.ledgers._queries import load_queries
-from ai_cost_calc.ledgers._records import EVENT_COLUMNS, MEASURES
-from ai_cost_calc.ledgers._sources import EVENTS, Source, Span
+from ai_cost_calc.ledgers._records import ADJUSTMENT_COLUMNS, EVENT_COLUMNS, MEASURES
+from ai_cost_calc.ledgers._sources import ADJUSTMENTS, EVENTS, Source, Span
 from ai_cost_calc.ports.ledgers import TAG, SpendQuery
 
 _QUERIES: Final = load_queries("queries.sql") | load_queries("sqlite.sql")
 _END: Final = 2**62
 _EVENT_COLUMNS: Final = ", ".join(EVENT_COLUMNS)
+_ADJUSTMENT_COLUMNS: Final = ", ".join(f"last_{name}" for name in ADJUSTMENT_COLUMNS)
+_UNPRICED_NOW: Final = "AND (now_nanos IS NULL OR now_unpriced IS NOT NULL)"
 _MEASURES: Final = [f"sum({name})" for name in MEASURES]
 
 
@@ -45,6 +47,17 @@ def later_events(query: SpendQuery, limit: int, after: int) -> Statement:
     return _events("later_events", query, {"limit": max(limit, 0), "after": after})
 
 
+def standings(query: SpendQuery, limit: int, after: int, *, unpriced: bool) -> Statement:
+    """The events that a query selects, with their last adjustment, kept after the one with the key `after`."""
+    parameters: dict[str, Any] = {"limit": max(limit, 0), "after": after}
+    return _events("standings", query, parameters, extra=_UNPRICED_NOW if unpriced else "")
+
+
+def adjustments(query: SpendQuery, limit: int) -> Statement:
+    """The newest adjustments of events that a query selects."""
+    return _events("newest_adjustments", query, {"limit": max(limit, 0)}, source=ADJUSTMENTS)
+
+
 def _sums(query: SpendQuery, span: Span, table: str, names: Sequence[str], columns: Sequence[str]) -> Statement:
     source = span.source
     parameters = {"first": span.first, "last": span.last, **_parameters(query)}
@@ -60,13 +73,17 @@ def _sums(query: SpendQuery, span: Span, table: str, names: Sequence[str], colum
     return Statement(sql, parameters)
 
 
-def _events(name: str, query: SpendQuery, parameters: dict[str, Any]) -> Statement:
+def _events(
+    name: str, query: SpendQuery, parameters: dict[str, Any], *, source: Source = EVENTS, extra: str = ""
+) -> Statement:
     parameters |= {"first": query.since or 0, "last": _END if query.until is None else query.until}
     parameters |= _parameters(query)
     sql = _QUERIES[name].format(
         columns=_EVENT_COLUMNS,
+        adjusted=_ADJUSTMENT_COLUMNS,
         tagged=_tagged(query, parameters),
-        conditions=_conditions(query, EVENTS, parameters),
+        conditions=_conditions(query, source, parameters),
+        extra=extra,
     )
     return Statement(sql, parameters)
 
@@ -91,7 +108,7 @@ def _tagged(query: SpendQuery, parameters: dict[str, Any]) -> str:
 
 def _conditions(query: SpendQuery, source: Source, parameters: dict[str, Any]) -> str:
     tag = _wanted_tag(query)
-    conditions = ["organization = :organization"] + (["key = event"] if tag else [])
+    conditions = ["organization = :organization"] + ([f"{source.event} = event"] if tag else [])
     for name, value in query.where.items():
         if name != tag:
             expression = _expression(name, source, parameters)

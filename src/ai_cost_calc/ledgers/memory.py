@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,10 +12,11 @@ from typing import Any
 
 import msgspec
 
+from ai_cost_calc.core.adjustment import Adjustment, Standing
 from ai_cost_calc.core.event import Record, RevenueEvent, UsageEvent
 from ai_cost_calc.errors import ConfigError, LedgerError
 from ai_cost_calc.ledgers._labels import TIMES, time_label
-from ai_cost_calc.ledgers._records import event_of, event_row, measures_of, revenue_row
+from ai_cost_calc.ledgers._records import adjustment_row, event_of, event_row, measures_of, revenue_row
 from ai_cost_calc.ledgers._totals import Totals
 from ai_cost_calc.ports.ledgers import TAG, SpendQuery, SpendRow
 
@@ -33,6 +35,9 @@ class MemoryLedger:
             raise ConfigError(f"ledger URL {url!r} is not possible: a ledger in memory has no name; write memory:")
         self._lock = threading.Lock()
         self._records: list[Record] = []
+        self._events: dict[_Key, UsageEvent] = {}
+        self._adjustments: list[Adjustment] = []
+        self._last: dict[_Key, Adjustment] = {}
         self._keys: set[_Key] = set()
         self._budgets: dict[tuple[str, str], bytes] = {}
         self._closed = False
@@ -48,19 +53,47 @@ class MemoryLedger:
     def spend(self, query: SpendQuery, /) -> list[SpendRow]:
         """Sum what the query selects, record by record."""
         totals = Totals()
-        for record in self._snapshot():
+        records, last = self._snapshot()
+        for record in records:
             if _matches(record, query):
-                totals.add(tuple(_value(record, name, query.timezone) for name in query.by), *measures_of(record))
+                group = tuple(_value(record, name, query.timezone) for name in query.by)
+                totals.add(group, *measures_of(record, last.get(_key(record))))
         return totals.rows(query.by)
 
     def events(self, query: SpendQuery, /, *, limit: int = 100, after: str | None = None) -> list[UsageEvent]:
         """The newest usage events, or those kept after another."""
-        kept = [record for record in self._snapshot() if isinstance(record, UsageEvent)]
+        kept = [record for record in self._snapshot()[0] if isinstance(record, UsageEvent)]
         if after is None:
             kept.sort(key=lambda event: (event.at, event.id), reverse=True)
         elif after:
             kept = kept[_place(kept, query.organization, after) + 1 :]
         return list(islice((event for event in kept if _matches(event, query)), max(limit, 0)))
+
+    def adjust(self, adjustments: Sequence[Adjustment], /) -> int:
+        """Keep the adjustments that fit."""
+        for adjustment in adjustments:
+            adjustment_row(adjustment)  # raises for what could not be kept exactly
+        with self._lock:
+            self._refuse_if_closed()
+            return sum(self._adjust(adjustment) for adjustment in adjustments)
+
+    def standings(
+        self, query: SpendQuery, /, *, unpriced: bool = False, limit: int = 1_000, after: str = ""
+    ) -> list[Standing]:
+        """Events and what they cost now, in the order they were kept."""
+        kept = self.events(query, limit=sys.maxsize, after=after)
+        with self._lock:
+            found = [Standing(event, self._last.get(_key(event))) for event in kept]
+        return list(islice((one for one in found if not (unpriced and one.priced)), max(limit, 0)))
+
+    def adjustments(self, query: SpendQuery, /, *, limit: int = 100) -> list[Adjustment]:
+        """The last adjustments, the newest first."""
+        with self._lock:
+            self._refuse_if_closed()
+            found = [
+                (one, self._events["usage", one.organization, one.event_id]) for one in reversed(self._adjustments)
+            ]
+        return list(islice((one for one, event in found if _matches(event, query)), max(limit, 0)))
 
     def save_budget(self, budget_id: str, definition: Mapping[str, Any], /, *, organization: str = "default") -> None:
         """Keep a budget's definition, replacing an earlier one."""
@@ -96,12 +129,24 @@ class MemoryLedger:
             return False
         self._keys |= keys
         self._records.append(record)
+        if isinstance(record, UsageEvent):
+            self._events[_key(record)] = record
         return True
 
-    def _snapshot(self) -> list[Record]:
+    def _adjust(self, adjustment: Adjustment) -> bool:
+        key = ("usage", adjustment.organization, adjustment.event_id)
+        event = self._events.get(key)
+        if event is None or not Standing(event, self._last.get(key)).accepts(adjustment):
+            return False
+        self._adjustments.append(adjustment)
+        self._last[key] = adjustment
+        return True
+
+    def _snapshot(self) -> tuple[list[Record], dict[_Key, Adjustment]]:
+        """All records, and the last adjustment of each event that was adjusted."""
         with self._lock:
             self._refuse_if_closed()
-            return self._records.copy()
+            return self._records.copy(), self._last.copy()
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
@@ -114,6 +159,11 @@ def _checked(record: Record) -> Record:
         return event_of(event_row(record))
     revenue_row(record)
     return record
+
+
+def _key(record: Record) -> _Key:
+    """What adjustments find an event by."""
+    return ("usage" if isinstance(record, UsageEvent) else "revenue"), record.organization, record.id
 
 
 def _keys(record: Record) -> Iterator[_Key]:

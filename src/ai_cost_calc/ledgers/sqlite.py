@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ai_cost_calc.core.adjustment import Adjustment, Standing
 from ai_cost_calc.core.event import Record, RevenueEvent, UsageEvent
 from ai_cost_calc.errors import ConfigError, LedgerError
 from ai_cost_calc.ledgers import _statements
@@ -18,14 +19,18 @@ from ai_cost_calc.ledgers._labels import DAY
 from ai_cost_calc.ledgers._migrations import APPLIED, CREATE_TABLE, load_migrations, pending
 from ai_cost_calc.ledgers._queries import load_queries
 from ai_cost_calc.ledgers._records import (
+    ADJUSTMENT_COLUMNS,
     EVENT_COLUMNS,
     MEASURES,
     REVENUE_COLUMNS,
+    adjustment_of,
+    adjustment_row,
     event_of,
     event_row,
     revenue_row,
+    standing_of,
 )
-from ai_cost_calc.ledgers._sources import EVENTS, REVENUE, ROLLUPS, Source, Span, plan_spend
+from ai_cost_calc.ledgers._sources import ADJUSTMENTS, EVENTS, REVENUE, ROLLUPS, Source, Span, plan_spend
 from ai_cost_calc.ledgers._totals import Totals
 from ai_cost_calc.ports.ledgers import SpendQuery, SpendRow
 
@@ -81,6 +86,27 @@ class SqliteLedger:
             else:
                 statement = _statements.later_events(query, limit, _key(connection, query.organization, after))
             return [event_of(row) for row in connection.execute(*statement)]
+
+    def adjust(self, adjustments: Sequence[Adjustment], /) -> int:
+        """Keep the adjustments that fit, and take them into the rollups in the same transaction."""
+        rows = [adjustment_row(adjustment) for adjustment in adjustments]
+        with self._connections.writing() as connection:
+            return _keep(connection, "adjustments", _ADJUST, rows, then=_ROLL_UP_ADJUSTMENTS)
+
+    def standings(
+        self, query: SpendQuery, /, *, unpriced: bool = False, limit: int = 1_000, after: str = ""
+    ) -> list[Standing]:
+        """Events and what they cost now, in the order they were kept."""
+        with self._connections.reading() as connection:
+            place = _key(connection, query.organization, after)
+            statement = _statements.standings(query, limit, place, unpriced=unpriced)
+            return [standing_of(row) for row in connection.execute(*statement)]
+
+    def adjustments(self, query: SpendQuery, /, *, limit: int = 100) -> list[Adjustment]:
+        """The last adjustments, the newest first."""
+        with self._connections.reading() as connection:
+            rows = connection.execute(*_statements.adjustments(query, limit)).fetchall()
+        return [adjustment_of(organization, event_id, values) for organization, event_id, *values in rows]
 
     def save_budget(self, budget_id: str, definition: Mapping[str, Any], /, *, organization: str = "default") -> None:
         """Keep a budget's definition, replacing an earlier one."""
@@ -155,9 +181,7 @@ def _keep_revenue(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]
     return _keep(connection, "revenue", _INSERT_REVENUE, rows, then=_ROLL_UP_REVENUE)
 
 
-def _keep(
-    connection: sqlite3.Connection, table: str, insert: str, rows: Sequence[tuple[Any, ...]], *, then: Iterable[str]
-) -> int:
+def _keep(connection: sqlite3.Connection, table: str, insert: str, rows: Sequence[Any], *, then: Iterable[str]) -> int:
     """Insert the rows that are new, and do what follows from those behind the last key; return how many there are."""
     if not rows:
         return 0
@@ -249,6 +273,10 @@ _COUNTS: Final = EVENT_COLUMNS.index("counts")
 _TAGS: Final = EVENT_COLUMNS.index("tags")
 _INSERT_EVENT: Final = _insert("events", EVENT_COLUMNS)
 _INSERT_REVENUE: Final = _insert("revenue", REVENUE_COLUMNS)
+_ADJUST: Final = _own("adjust").format(
+    columns=", ".join(ADJUSTMENT_COLUMNS), values=", ".join(f":{name}" for name in ADJUSTMENT_COLUMNS)
+)
 _ROLL_UP_EVENTS: Final = [_roll_up(rollup, EVENTS) for rollup in ROLLUPS]
 _ROLL_UP_COUNTS: Final = [_roll_up_counts(rollup) for rollup in ROLLUPS]
 _ROLL_UP_REVENUE: Final = [_roll_up(rollup, REVENUE) for rollup in ROLLUPS]
+_ROLL_UP_ADJUSTMENTS: Final = [_roll_up(rollup, ADJUSTMENTS) for rollup in ROLLUPS]

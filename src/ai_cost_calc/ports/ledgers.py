@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
+from ai_cost_calc.core.adjustment import Adjustment, Standing
 from ai_cost_calc.core.event import Record, UsageEvent
 from ai_cost_calc.core.money import usd
 from ai_cost_calc.core.usage import Usage
@@ -58,6 +59,7 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
         cost_nanos: known cost; calls without a price are not in it but in `unpriced_calls`.
         revenue_nanos: revenue in US dollars, as nano-dollars.
         estimated_nanos: the part of the cost that rests on estimated usage.
+        adjusted_nanos: the part of the cost that adjustments made: cost now less cost as it was recorded.
         calls: usage events.
         unpriced_calls: calls whose cost is unknown, in whole or in part.
         unconverted_revenue: records of revenue in other currencies than US dollars; not in `revenue_nanos`.
@@ -68,6 +70,7 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True):
     cost_nanos: int = 0
     revenue_nanos: int = 0
     estimated_nanos: int = 0
+    adjusted_nanos: int = 0
     calls: int = 0
     unpriced_calls: int = 0
     unconverted_revenue: int = 0
@@ -144,4 +147,42 @@ class BudgetBook(Protocol):
 
     def remove_budget(self, budget_id: str, /, *, organization: str = "default") -> bool:
         """Forget a definition; False when there was none."""
+        ...
+
+
+class AdjustmentBook(Protocol):
+    """Where adjustments of costs are kept. A ledger may implement this as well, and then promises:
+
+    - Nothing is edited: `events` go on showing what was recorded; adjustments are kept beside it, all of them.
+    - Counted: once `adjust` returns, `spend` shows each event's cost, and whether it is priced, as adjusted last, in
+      every group and span that the event is in. `calls` and `usage` do not change.
+    - Compared: an adjustment is kept only if the event stands at its `old_` values at that instant, and its `new_` ones
+      differ. So the same adjustment twice counts once, and of two that start from the same one counts. One for an
+      event that the organization does not have is not kept either.
+    - All or nothing: an `adjust` that raises has kept none of its adjustments.
+    - Apart: an organization sees and adjusts only its own events.
+    - Exact, thread-safe, and with the errors of `Ledger`.
+    """
+
+    def adjust(self, adjustments: Sequence[Adjustment], /) -> int:
+        """Keep those adjustments that fit, in this order; return how many there were."""
+        ...
+
+    def standings(
+        self, query: SpendQuery, /, *, unpriced: bool = False, limit: int = 1_000, after: str = ""
+    ) -> list[Standing]:
+        """Events that the query selects (`by` is ignored) and what they cost now, in the order they were kept.
+
+        Args:
+            unpriced: only those whose cost is unknown now, in whole or in part.
+            limit: how many at most.
+            after: the id of an event; only what was kept later. Empty for the beginning.
+
+        Raises:
+            LedgerError: the organization has no event with the id `after`.
+        """
+        ...
+
+    def adjustments(self, query: SpendQuery, /, *, limit: int = 100) -> list[Adjustment]:
+        """The last adjustments of the events that the query selects (`by` is ignored), the newest first."""
         ...

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from ai_cost_calc.testing.adjustments import AdjustmentBookConformance, make_adjustment
     from ai_cost_calc.testing.budget_books import BudgetBookConformance
     from ai_cost_calc.testing.budget_machine import BudgetStoreMachine
     from ai_cost_calc.testing.budgets import BudgetStoreConformance
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ai_cost_calc.testing.simulator import Behaviour, ProviderSimulator, SimulatedRequest
 
 __all__ = [
+    "AdjustmentBookConformance",
     "Behaviour",
     "BudgetBookConformance",
     "BudgetStoreConformance",
@@ -23,12 +25,14 @@ __all__ = [
     "LedgerConformance",
     "ProviderSimulator",
     "SimulatedRequest",
+    "make_adjustment",
     "make_event",
     "make_revenue",
 ]
 
 # Loaded on first use: the suites need pytest, and who wants a clock need not have it.
 _MODULES: Final = {
+    "AdjustmentBookConformance": "adjustments",
     "Behaviour": "simulator",
     "BudgetBookConformance": "budget_books",
     "BudgetStoreConformance": "budgets",
@@ -37,6 +41,7 @@ _MODULES: Final = {
     "LedgerConformance": "ledgers",
     "ProviderSimulator": "simulator",
     "SimulatedRequest": "simulator",
+    "make_adjustment": "adjustments",
     "make_event": "records",
     "make_revenue": "records",
 }

@@ -357,7 +357,8 @@ class _Events:
             usage=Usage(input_tokens=10, cache_read_tokens=5, output_tokens=3, images=2, audio_seconds=1.5),
             price_version="2026-11-20+abcd", unpriced=("images",), complete=False, estimated=True, status="aborted",
             latency_ms=812, response_id="resp_1", service_tier="flex", speed="fast", region="eu",
-            computed_nanos=123, anomaly="more cached than prompt tokens", token="order-1",
+            context={"search": "low"}, calls=7, computed_nanos=123, token="order-1",
+            anomaly="more cached than prompt tokens",
         )  # fmt: skip
         plain = UsageEvent(id="zz", at=NOON - 1)
         ledger.append([event, plain])

@@ -30,6 +30,16 @@ ORDER BY at DESC, id DESC LIMIT :limit;
 -- name: key_of_event
 SELECT key FROM events WHERE organization = :organization AND id = :id;
 
+-- name: standings
+SELECT {columns}, {adjusted} FROM {tagged} standings
+WHERE key > :after AND at >= :first AND at < :last AND {conditions} {extra}
+ORDER BY key LIMIT :limit;
+
+-- name: newest_adjustments
+SELECT organization, id, {adjusted} FROM {tagged} adjustment_facts
+WHERE at >= :first AND at < :last AND {conditions}
+ORDER BY key DESC LIMIT :limit;
+
 -- name: save_budget
 INSERT INTO budgets (organization, id, definition) VALUES (:organization, :id, :definition)
 ON CONFLICT (organization, id) DO UPDATE SET definition = excluded.definition;

@@ -35,3 +35,12 @@ coalesce((SELECT value FROM json_each(tags) AS tag WHERE tag.key = {name}), '');
 -- By key alone: any index would be read whole and sorted.
 SELECT {columns} FROM {tagged} events NOT INDEXED WHERE key > :after AND at >= :first AND at < :last AND {conditions}
 ORDER BY key LIMIT :limit;
+
+-- name: adjust
+-- An adjustment that starts from what the event costs now, and changes it.
+INSERT INTO adjustments (organization, event, event_at, number, {columns})
+SELECT organization, key, at, coalesce(last_number, 0) + 1, {values}
+FROM standings
+WHERE key = (SELECT key FROM events WHERE organization = :organization AND id = :event_id)
+    AND now_nanos IS :old_nanos AND now_unpriced IS :old_unpriced AND now_price_version = :old_price_version
+    AND NOT (:new_nanos IS :old_nanos AND :new_unpriced IS :old_unpriced AND :new_price_version = :old_price_version);
