@@ -44,8 +44,8 @@ class Config:
     """Server the key belongs to; a trailing slash is dropped."""
     budget_store: str = "memory:"
     """URL of the store that keeps the running state of budgets."""
-    prices: str | None = None
-    """Reserved for a file of your own prices."""
+    prices: Path | None = None
+    """File of your own prices, TOML or JSON."""
     organization: str = "default"
     """Whose books these are."""
     default_event_type: str = DEFAULT_FEATURE
@@ -78,6 +78,8 @@ class Config:
         }
         said |= {name: value for name, value in explicit.items() if value is not None}
         said["data_dir"] = Path(said["data_dir"]).expanduser() if said.get("data_dir") else _default_data_dir()
+        if said.get("prices"):
+            said["prices"] = Path(said["prices"]).expanduser()
         said.setdefault("ledger", f"sqlite:///{said['data_dir'] / 'spend.db'}")
         if fallback := said.pop("fallback_price", None):
             said["fallback_nanos_per_token"] = _per_token(fallback)

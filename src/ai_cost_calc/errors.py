@@ -5,6 +5,7 @@ CostCalcError
 ├── BudgetExceeded        the call was not made
 ├── BudgetStoreError      the state of budgets cannot be reached
 ├── UnknownPrice          no price for this model at this time
+├── PriceDataError        fetched price data cannot be had or used
 ├── UnsupportedClient     no provider file knows this object
 └── LedgerError           a record could not be kept or read
     └── LedgerUnavailable     worth trying again later
@@ -104,6 +105,10 @@ class UnknownPrice(CostCalcError, LookupError):
         super().__init__(message)
         self.provider = provider
         self.model = model
+
+
+class PriceDataError(CostCalcError):
+    """Price data cannot be fetched, or cannot be used; the prices that were in force stay in force."""
 
 
 class UnsupportedClient(CostCalcError, TypeError):

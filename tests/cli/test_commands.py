@@ -8,8 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,34 +19,11 @@ from ai_cost_calc.core.event import MICROS, RevenueEvent, UsageEvent
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.ledgers import open_ledger
 from ai_cost_calc.providers.not_metered import NOT_METERED
+from tests.cli.conftest import PROGRAM, Run
 from tests.client.bodies import ten_cents
 from tests.conftest import MakeCalc
 
 pytest.importorskip("typer", reason="the cli extra (typer, rich) is absent")
-
-PROGRAM = Path(sys.executable).with_name("ai-cost-calc")
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def run(ledger_url: str, tmp_path: Path) -> Run:
-    """Run `ai-cost-calc` on the test's own ledger, without colours, in a wide terminal."""
-    environment = {**os.environ, "AI_COST_CALC_LEDGER": ledger_url, "NO_COLOR": "1", "COLUMNS": "200"}
-
-    def run(*arguments: str, ok: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [PROGRAM, *arguments],
-            env=environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert done.returncode == ok, done.stdout + done.stderr
-        return done
-
-    return run
 
 
 @pytest.fixture
@@ -262,7 +237,7 @@ def _figures(text: str) -> Any:
 
 def test_help_and_version(run: Run) -> None:
     """Every command explains itself."""
-    for command in ("demo", "report", "cost", "tail", "doctor", "budgets"):
+    for command in ("demo", "report", "cost", "tail", "doctor", "budgets", "prices", "reprice"):
         assert command in run("--help").stdout
         assert run(command, "--help").stdout
     assert run("--version").stdout.strip() == "2.0.0.dev0"

@@ -8,6 +8,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -94,10 +95,14 @@ def _run_command(command: list[str]) -> str:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty working folder, where both SDKs find a provider on loopback."""
+def folder(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working folder, where both SDKs find a provider on loopback; what a page does to prices stays there."""
+    for compiled in (data_dir / "prices").glob("*.msgpack"):
+        (tmp_path / "data" / "prices").mkdir(parents=True, exist_ok=True)
+        shutil.copy(compiled, tmp_path / "data" / "prices")
     with ProviderSimulator() as provider:
         for name, value in {
+            "AI_COST_CALC_DATA_DIR": str(tmp_path / "data"),
             "AI_COST_CALC_LEDGER": f"sqlite:///{tmp_path / 'default.db'}",
             "ANTHROPIC_API_KEY": "not-needed",
             "ANTHROPIC_BASE_URL": provider.anthropic_base_url,

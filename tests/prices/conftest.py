@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,9 @@ def book(kept_prices: Path) -> PriceBook:
 def biller(book: PriceBook) -> Biller:
     """What prices readings, with everything that was billed on top."""
     return Biller(book=lambda: book, ids=EventIds(), counters=Counters(), organization="default")
+
+
+@pytest.fixture(scope="session")
+def price_folder(kept_prices: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with compiled prices in it that tests may add to."""
+    return shutil.copytree(kept_prices, tmp_path_factory.mktemp("prices") / "prices")

@@ -158,6 +158,8 @@ assert_type(calc.report("day", since="30d", where={"feature": None}).total.calls
 assert_type(calc.budgets.set(Budget("1", per="day")), Budget)
 assert_type(calc.budgets.status(), list[BudgetStatus])
 assert_type(calc.budgets.remove("day"), bool)
+assert_type(calc.reprice(since="30d", everything=True, reason="contract", dry_run=True).difference, Decimal)
+assert_type(calc.adjustments(where={"model": "gpt-5"}, limit=1)[0].new_nanos, int | None)
 assert_type(calc.stats().faults, dict[str, int])
 assert_type(calc.flush(timeout=5), int)
 

@@ -1,4 +1,4 @@
-"""The command line: `ai-cost-calc demo | report | cost | tail | budgets | doctor`.
+"""The command line: `ai-cost-calc demo | report | cost | tail | prices | reprice | budgets | doctor`.
 
 Data goes to stdout, messages to stderr. Exit codes: 0 ok, 1 failed, 2 usage, 3 over budget. May import every other
 package; nothing imports it.

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ai_cost_calc.cli import budgets, cost, demo, doctor, report, tail
+from ai_cost_calc.cli import budgets, cost, demo, doctor, price_changes, prices, report, reprice, tail
 from ai_cost_calc.cli.output import OVER_BUDGET, errors
 from ai_cost_calc.errors import BudgetExceeded, CostCalcError
 
@@ -25,7 +25,12 @@ app.command("report")(report.report)
 app.command("cost")(cost.cost)
 app.command("tail")(tail.tail)
 app.command("doctor")(doctor.doctor)
+app.command("reprice")(reprice.reprice)
 app.add_typer(budgets.app, name="budgets")
+prices.app.command("diff")(price_changes.diff)
+prices.app.command("refresh")(price_changes.refresh)
+prices.app.command("override")(price_changes.override)
+app.add_typer(prices.app, name="prices")
 
 
 def _show_version(wanted: bool) -> None:
@@ -48,10 +53,10 @@ def run() -> None:
     try:
         app()
     except BudgetExceeded as exc:
-        errors.print(f"over budget: {exc}")
+        errors.print(f"over budget: {exc}", soft_wrap=True)
         sys.exit(OVER_BUDGET)
     except CostCalcError as exc:
-        errors.print(f"error: {exc}")
+        errors.print(f"error: {exc}", soft_wrap=True)
         sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()

@@ -21,7 +21,7 @@ from ai_cost_calc.client.resources import Books
 from ai_cost_calc.config import Config
 from ai_cost_calc.core.event import MICROS
 from ai_cost_calc.delivery import backlog
-from ai_cost_calc.errors import CostCalcError
+from ai_cost_calc.errors import ConfigError, CostCalcError
 from ai_cost_calc.ports.ledgers import Ledger, SpendQuery
 from ai_cost_calc.prices import load_price_book
 from ai_cost_calc.providers.not_metered import NOT_METERED
@@ -135,7 +135,14 @@ def _installed(package: str) -> str | None:
 
 
 def _prices(config: Config) -> Check:
-    book = load_price_book(config.data_dir / "prices")
+    try:
+        book = load_price_book(config.data_dir / "prices", own_prices=config.prices)
+    except ConfigError as exc:
+        return Check("prices", "fail", str(exc), "Correct the file, then: ai-cost-calc prices list")
+    if book.notes:
+        return Check(
+            "prices", "warn", f"{book.version}; {'; '.join(book.notes)}", "Check the names in your own prices."
+        )
     return Check("prices", "ok", book.version)
 
 
@@ -160,7 +167,12 @@ def _unpriced(config: Config, ledger: Ledger) -> Check:
     if not unknown:
         return Check("unpriced models", "ok", "none in the last 30 days")
     names = ", ".join(f"{'/'.join(map(str, row.group))} ({row.unpriced_calls:,} calls)" for row in unknown[:5])
-    return Check("unpriced models", "warn", names, "Their cost is unknown and in no total. Check the models' names.")
+    return Check(
+        "unpriced models",
+        "warn",
+        names,
+        "Their cost is unknown and in no total. State a price: ai-cost-calc prices override; then: reprice.",
+    )
 
 
 def _estimated(config: Config, ledger: Ledger) -> Check:

@@ -17,6 +17,10 @@ LedgerOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+PricesOption = Annotated[
+    str | None,
+    typer.Option("--prices", metavar="FILE", envvar="AI_COST_CALC_PRICES", help="File of your own prices."),
+]
 SinceOption = Annotated[
     str, typer.Option("--since", metavar="TIME", help="30d, 24h, today, month, or an ISO date such as 2026-11-01.")
 ]
@@ -28,3 +32,15 @@ def books(ledger: str | None) -> Iterator[AiCostCalc]:
     """An `AiCostCalc` over a ledger, closed at the end."""
     with AiCostCalc(ledger) as calc:
         yield calc
+
+
+def name_and_value(text: str) -> tuple[str, str]:
+    """What an option that is written NAME=VALUE says.
+
+    Raises:
+        typer.BadParameter: there is no equals sign.
+    """
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise typer.BadParameter(f"{text!r} is no NAME=VALUE")
+    return name.strip(), value.strip()

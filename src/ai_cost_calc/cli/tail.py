@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Final
 
 import typer
@@ -13,6 +15,7 @@ import typer
 from ai_cost_calc.cli.options import JsonOption, LedgerOption
 from ai_cost_calc.cli.output import console, money, named
 from ai_cost_calc.config import Config
+from ai_cost_calc.core.adjustment import Adjustment, Standing
 from ai_cost_calc.core.event import MICROS, UsageEvent
 from ai_cost_calc.core.money import usd
 from ai_cost_calc.ledgers import open_ledger
@@ -36,14 +39,14 @@ def tail(
     opened = open_ledger(Config.from_env(ledger=ledger).ledger)
     try:
         newest = opened.events(SpendQuery(), limit=count)[::-1] if count else []
-        _show(newest, as_json=as_json)
+        _show(_standings(opened, newest), as_json=as_json)
         shown = {event.id for event in newest}
         last = newest[-1].id if newest else _newest_id(opened.events(SpendQuery(), limit=1))
         while follow:
             time.sleep(interval)
             fresh = opened.events(SpendQuery(), limit=_PAGE, after=last)
             # What was delivered late may be kept after the newest call and yet be among the first ones shown.
-            _show([event for event in fresh if event.id not in shown], as_json=as_json)
+            _show(_standings(opened, [event for event in fresh if event.id not in shown]), as_json=as_json)
             last = fresh[-1].id if fresh else last
     except KeyboardInterrupt:
         pass
@@ -55,32 +58,60 @@ def _newest_id(events: list[UsageEvent]) -> str:
     return events[0].id if events else ""
 
 
-def _show(events: Iterable[UsageEvent], *, as_json: bool) -> None:
+def _standings(ledger: Any, events: list[UsageEvent]) -> list[Standing]:
+    """Calls with their last adjustment, where the ledger keeps adjustments."""
+    if not events or not hasattr(ledger, "adjustments"):
+        return [Standing(event) for event in events]
+    first, last = min(event.at for event in events), max(event.at for event in events)
+    found: list[Adjustment] = ledger.adjustments(SpendQuery(since=first, until=last + 1), limit=sys.maxsize)
+    newest = {one.event_id: one for one in reversed(found)}
+    return [Standing(event, newest.get(event.id)) for event in events]
+
+
+def _show(standings: Iterable[Standing], *, as_json: bool) -> None:
     import json
 
-    for event in events:
+    for now in standings:
         if as_json:
-            typer.echo(json.dumps(_plain(event), default=str))
+            typer.echo(json.dumps(_plain(now), default=str))
         else:
-            console.print(_line(event), soft_wrap=True)
+            console.print(_line(now), soft_wrap=True)
 
 
-def _line(event: UsageEvent) -> str:
+def _line(now: Standing) -> str:
+    event = now.event
     when = datetime.fromtimestamp(event.at / MICROS, UTC)
-    cost = money(None if event.cost_nanos is None else usd(event.cost_nanos))
+    cost = money(_usd(now.cost_nanos))
     marks = [mark for mark, is_set in (("estimated", event.estimated), (event.status, event.status != "ok")) if is_set]
+    if now.last is not None:
+        marks.append(f"adjusted, was {money(_usd(event.cost_nanos))}")
     tokens = f"{event.usage.input_tokens:>7,} in {event.usage.output_tokens:>6,} out"
     model = f"{named(event.provider)}/{named(event.model)}"
     who = f"{named(event.customer_id)} / {named(event.feature)}"
-    return f"{when:%H:%M:%S}  {cost:>10}  {tokens}  {model}  {who}  {' '.join(marks)}".rstrip()
+    return f"{when:%H:%M:%S}  {cost:>10}  {tokens}  {model}  {who}  {'  '.join(marks)}".rstrip()
 
 
-def _plain(event: UsageEvent) -> dict[str, Any]:
+def _usd(nanos: int | None) -> Decimal | None:
+    return None if nanos is None else usd(nanos)
+
+
+def _plain(now: Standing) -> dict[str, Any]:
+    """The call as it was recorded, and beside it what it costs since it was adjusted."""
+    event, last = now.event, now.last
     values = {name: getattr(event, name) for name in event.__struct_fields__}
     cost = values.pop("cost_nanos")
+    adjusted = {} if last is None else {
+        "adjusted": {"cost": _text(last.new_nanos), "unpriced": last.new_unpriced, "run": last.run,
+                      "reason": last.reason, "price_version": last.new_price_version},
+    }  # fmt: skip
     return {
         **values,
         "at": datetime.fromtimestamp(event.at / MICROS, UTC).isoformat(),
         "usage": event.usage.counts(),
-        "cost": None if cost is None else f"{usd(cost):f}",
+        "cost": _text(cost),
+        **adjusted,
     }
+
+
+def _text(nanos: int | None) -> str | None:
+    return None if nanos is None else f"{usd(nanos):f}"

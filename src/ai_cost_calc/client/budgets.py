@@ -85,11 +85,12 @@ class Budgets:
         self.refresh()
 
     def refresh(self) -> None:
-        """Take over budgets that were set elsewhere, such as on the command line, since."""
+        """Take over budgets that were set elsewhere, such as on the command line, and what the ledger knows of all."""
         keeper = self._keeper()
         if keeper is not None:
             definitions = keeper.budgets(organization=self._organization)
             self._kept = {budget_id: from_definition(budget_id, values) for budget_id, values in definitions.items()}
+        self._in_force = []
         self._put_in_force()
 
     def set(self, budget: Budget) -> Budget:

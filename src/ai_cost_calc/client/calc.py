@@ -19,6 +19,7 @@ from ai_cost_calc.client.guard import Guard, Label
 from ai_cost_calc.client.metering import Metering
 from ai_cost_calc.client.official import AiCostCalcError, OfficialSurface
 from ai_cost_calc.client.reports import Report, Since, read_report
+from ai_cost_calc.client.repricing import Repricing
 from ai_cost_calc.client.resources import Books, Prices
 from ai_cost_calc.client.stats import Counters, Stats
 from ai_cost_calc.config import Config, Durability
@@ -37,7 +38,7 @@ C = TypeVar("C")
 ADOPT_SECONDS = 5.0
 
 
-class AiCostCalc(Costs, OfficialSurface):
+class AiCostCalc(Costs, Repricing, OfficialSurface):
     """Tells what each AI call costs, who it was for, and whether a budget allows it, before it is made.
 
     One object serves threads and asyncio alike. Create it once per process; a forked child may go on using it.
@@ -47,6 +48,7 @@ class AiCostCalc(Costs, OfficialSurface):
             `AI_COST_CALC_LEDGER`, else one SQLite file in your user data folder.
         budgets: budgets to hold.
         budget_store: where their running state is kept; this process's memory by default.
+        prices: a file of your own prices, TOML or JSON; they win over listed ones.
         fallback_price: US dollars per million tokens that a model without a price counts as when a budget decides.
         model_map: names of your own and the models they stand for, such as `{"my-deployment": "openai/gpt-4o"}`: Azure
             deployments, Bedrock application inference profiles, tuned models.
@@ -70,6 +72,7 @@ class AiCostCalc(Costs, OfficialSurface):
         base_url: str | None = None,
         budgets: Iterable[Budget] = (),
         budget_store: str | None = None,
+        prices: str | PathLike[str] | None = None,
         fallback_price: Decimal | int | str | None = None,
         model_map: Mapping[str, str] | None = None,
         flush_interval: float = 5.0,
@@ -91,6 +94,7 @@ class AiCostCalc(Costs, OfficialSurface):
             api_key=api_key,
             base_url=base_url,
             budget_store=budget_store,
+            prices=prices,
             fallback_price=fallback_price,
             flush_interval_seconds=flush_interval,
             max_retries=max_retries,

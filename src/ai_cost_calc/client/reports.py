@@ -37,12 +37,13 @@ class ReportRow:
         unpriced_calls: calls whose cost is unknown, in whole or in part.
         unconverted_revenue: records of revenue in other currencies, which are not in `revenue`.
         estimated_cost: the part of the cost that rests on estimated usage.
+        adjusted_cost: the part of the cost that adjustments made: cost now less cost as it was recorded.
         usage: counts added up.
     """
 
     __slots__ = (
-        "calls", "cost", "estimated_cost", "group", "margin", "margin_percent", "revenue", "unconverted_revenue",
-        "unpriced_calls", "usage",
+        "adjusted_cost", "calls", "cost", "estimated_cost", "group", "margin", "margin_percent", "revenue",
+        "unconverted_revenue", "unpriced_calls", "usage",
     )  # fmt: skip
 
     def __init__(self, by: Sequence[str], row: SpendRow) -> None:
@@ -55,6 +56,7 @@ class ReportRow:
         self.unpriced_calls = row.unpriced_calls
         self.unconverted_revenue = row.unconverted_revenue
         self.estimated_cost = usd(row.estimated_nanos)
+        self.adjusted_cost = usd(row.adjusted_nanos)
         self.usage: Usage = row.usage
 
     def __getattr__(self, name: str) -> str | None:
@@ -81,6 +83,7 @@ class ReportRow:
             "unpriced_calls": self.unpriced_calls,
             "unconverted_revenue": self.unconverted_revenue,
             "estimated_cost": f"{self.estimated_cost:f}",
+            "adjusted_cost": f"{self.adjusted_cost:f}",
             "usage": self.usage.counts(),
         }
 
@@ -123,18 +126,32 @@ def read_report(
 ) -> Report:  # fmt: skip
     """Ask a ledger for a report."""
     names = (by,) if isinstance(by, str) else tuple(by)
-    for name in (*names, *(where or {})):
-        _check_dimension(name)
-    query = SpendQuery(
-        by=names, since=instant(since, now, timezone), until=instant(until, now, timezone), where=dict(where or {}),
-        timezone=timezone, organization=organization,
-    )  # fmt: skip
+    query = read_query(
+        names, since=since, until=until, where=where, timezone=timezone, organization=organization, now=now
+    )
     rows = ledger.spend(query)
     if not names:
         total = rows[0] if rows else SpendRow()
         return Report(names, rows or [total], total)
     totals = ledger.spend(SpendQuery(**{**_fields(query), "by": ()}))
     return Report(names, rows, totals[0] if totals else SpendRow())
+
+
+def read_query(
+    names: tuple[str, ...], *, since: Since, until: Since, where: Mapping[str, str | None] | None, timezone: str,
+    organization: str, now: float,
+) -> SpendQuery:  # fmt: skip
+    """What people ask for, as a ledger understands it.
+
+    Raises:
+        ConfigError: a name or a time is not understood.
+    """
+    for name in (*names, *(where or {})):
+        _check_dimension(name)
+    return SpendQuery(
+        by=names, since=instant(since, now, timezone), until=instant(until, now, timezone), where=dict(where or {}),
+        timezone=timezone, organization=organization,
+    )  # fmt: skip
 
 
 def _fields(query: SpendQuery) -> dict[str, Any]:

@@ -101,18 +101,28 @@ class Books:
 
 
 class Prices:
-    """The price book: loaded on a thread of its own beside the construction, so that no call waits long for it."""
+    """The price book: loaded on a thread of its own beside the construction, so that no call waits long for it.
+
+    With prices of the user's own it is loaded at once, since a fault in their file has to be said now.
+
+    Raises:
+        ConfigError: the user's own prices cannot be read, or are wrong.
+    """
 
     def __init__(self, config: Config, counters: Counters, model_map: Mapping[str, str]) -> None:
         self._model_map = model_map
         self._folder = config.data_dir / "prices"
+        self._own = config.prices
         self._counters = counters
         self._lock = held_over_forks(ForkLock(LOADING_SECONDS))
         self._book: PriceBook | None = None
+        if self._own is not None:
+            self._load()
 
     def warm_up(self) -> None:
         """Start loading."""
-        threading.Thread(target=self.book, name="ai-cost-calc-prices", daemon=True).start()
+        if self._book is None:
+            threading.Thread(target=self.book, name="ai-cost-calc-prices", daemon=True).start()
 
     def book(self) -> PriceBook:
         """The price book; waits for it only on the very first calls."""
@@ -124,7 +134,9 @@ class Prices:
 
         with self._lock:
             if self._book is None:
-                self._book = load_price_book(self._folder, on_fault=self._counters.fault, model_map=self._model_map)
+                self._book = load_price_book(
+                    self._folder, own_prices=self._own, on_fault=self._counters.fault, model_map=self._model_map
+                )
             return self._book
 
     @property

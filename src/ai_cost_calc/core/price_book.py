@@ -19,7 +19,7 @@ from ai_cost_calc.core.matching import (
 )
 from ai_cost_calc.core.pricing import Cost, Match, ModelPrice
 from ai_cost_calc.core.recent import Recent
-from ai_cost_calc.core.terms import Terms
+from ai_cost_calc.core.terms import ModelTerms, Terms
 from ai_cost_calc.core.timetable import DAY, Context, ModelData, Timetable
 from ai_cost_calc.core.units import Unit
 from ai_cost_calc.core.usage import Usage
@@ -56,11 +56,18 @@ class ProviderData(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True):
-    """Everything a price book knows, as it is kept."""
+    """Everything a price book knows, as it is kept.
+
+    Attributes:
+        names: the user's own names of models and what they stand for, such as `azure/prod-chat` and `azure/gpt-4o`.
+        notes: what the user should know about their own prices, such as a discount on a model that nobody knows.
+    """
 
     version: str
     units: tuple[Unit, ...]
     providers: tuple[ProviderData, ...]
+    names: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +118,7 @@ class PriceBook:
 
     def __init__(self, snapshot: Snapshot, spellings: Spellings = as_it_stands, terms: Terms | None = None) -> None:
         self.version = snapshot.version if terms is None else f"{snapshot.version}.{terms.edition}"
+        self.notes = snapshot.notes
         self._units = {unit.name: unit for unit in snapshot.units}
         self._terms = terms
         more = {} if terms is None else terms.models
@@ -141,6 +149,9 @@ class PriceBook:
         if found is None or timetable is None:
             return Cost(nanos=None, price_version=self.version, reason=entry.reason, usage=usage)
         price = timetable.at(at, context)
+        if not price.rates and timetable.data.own:
+            reason = f"no price of {found.id!r} is in force at this time"
+            return Cost(nanos=None, price_version=self.version, reason=reason, usage=usage)
         nanos, unpriced = price.priced(usage, calls)
         if entry.unpriced:
             unpriced += entry.unpriced
@@ -164,8 +175,21 @@ class PriceBook:
         self, provider: str | None, model: str | None, at: float, context: Context | None = None
     ) -> ModelPrice | None:
         """The rates of a model at this time (unix seconds) and in this context, or `None` when it is unknown."""
-        entry = self._entries.get((provider, model)) or self._enter(provider, model)
-        return None if entry.timetable is None else entry.timetable.at(at, context)
+        timetable = (self._entries.get((provider, model)) or self._enter(provider, model)).timetable
+        if timetable is None:
+            return None
+        price = timetable.at(at, context)
+        return price if price.rates or not timetable.data.own else None
+
+    def data_of(self, provider: str | None, model: str | None) -> ModelData | None:
+        """Everything that is kept of the model that this name means, or `None`."""
+        timetable = (self._entries.get((provider, model)) or self._enter(provider, model)).timetable
+        return None if timetable is None else timetable.data
+
+    def provider_id(self, name: str) -> str | None:
+        """The id of the provider that goes by this name, or `None`."""
+        found = self._provider(name)
+        return None if found is None else found.data.id
 
     def dearest_rate(self, provider: str | None, at: float) -> Fraction | None:
         """The most that any model of this provider, or one it serves for another, charges for a token that day.
@@ -185,9 +209,17 @@ class PriceBook:
 
     def models(self) -> Iterator[PricedModel]:
         """Every model of the book."""
+        yield from (_described(provider, data, "exact") for provider, data in self.catalogue())
+
+    def catalogue(self) -> Iterator[tuple[str, ModelData]]:
+        """Everything that is kept of every model, with the id of its provider."""
         for provider in self._providers.values():
-            for data in provider.models:
-                yield _described(provider.data.id, data, "exact")
+            yield from ((provider.data.id, data) for data in provider.models if data.listed_by is None)
+
+    def terms_of(self, provider: str | None, model: str | None) -> ModelTerms | None:
+        """What the seller of this model charges beyond its rates; `None` where nothing is known of either."""
+        timetable = (self._entries.get((provider, model)) or self._enter(provider, model)).timetable
+        return None if timetable is None else timetable.terms
 
     def _enter(self, provider: str | None, model: str | None) -> _Entry:
         entry = self._look_up(provider, model)
@@ -216,7 +248,7 @@ class PriceBook:
             for served in self._serving(known):
                 data = served.match(spelled)
                 if data is not None and is_customized(data.id) >= is_customized(spelled):
-                    return known.data.id, served.data.id, data, _grade(data, spelled)
+                    return known.data.id, data.listed_by or served.data.id, data, _grade(data, spelled)
         return None
 
     def _timetable(self, seller: str, owner: str, data: ModelData) -> Timetable:
@@ -281,7 +313,9 @@ class _Provider:
     @property
     def models(self) -> tuple[ModelData, ...]:
         if self._models is None:
-            self._models = _MODELS.decode(self.data.models) + self._more
+            models = _MODELS.decode(self.data.models)
+            known = {model.id for model in models}
+            self._models = (*models, *(model for model in self._more if model.id not in known))
         return self._models
 
     def is_called(self, name: str) -> bool:

@@ -106,18 +106,18 @@ class Applied(NamedTuple):
 class ModelTerms:
     """The terms of one model at one seller."""
 
-    __slots__ = ("_fees", "_multipliers", "_standard")
+    __slots__ = ("_standard", "fees", "multipliers")
 
     def __init__(
         self, fees: Iterable[Fee], multipliers: Iterable[Multiplier], standard: Mapping[str, Collection[str]]
     ) -> None:
-        self._fees = tuple(sorted(fees, key=lambda fee: fee.context != ""))  # those that replace come last
-        self._multipliers = tuple(multipliers)
+        self.fees = tuple(sorted(fees, key=lambda fee: fee.context != ""))  # those that replace come last
+        self.multipliers = tuple(multipliers)
         self._standard = standard
 
     def edges(self) -> Iterator[float]:
         """Times at which a term begins to hold."""
-        yield from (start for term in (*self._fees, *self._multipliers) if (start := term.start) is not None)
+        yield from (start for term in (*self.fees, *self.multipliers) if (start := term.start) is not None)
 
     def applied(self, at: float, context: Mapping[str, str], priced: Collection[tuple[str, str]]) -> Applied:
         """What holds for a request.
@@ -131,11 +131,11 @@ class ModelTerms:
         for name, value in context.items():
             if (name, value) in priced or value in self._standard.get(name, ()):
                 continue
-            answers = [term for term in self._multipliers if term.holds(at) and term.answers(name, value)]
+            answers = [term for term in self.multipliers if term.holds(at) and term.answers(name, value)]
             multipliers += answers[-1:]
-            if not answers and not any(fee.answers(name, value) for fee in self._fees):
+            if not answers and not any(fee.answers(name, value) for fee in self.fees):
                 unknown.append(f"{name}:{value}"[:_MOST_OF_A_MARK])
-        fees = [fee for fee in self._fees if fee.holds(at) and _asked_for(fee, context)]
+        fees = [fee for fee in self.fees if fee.holds(at) and _asked_for(fee, context)]
         return Applied(tuple(fees), tuple(multipliers), tuple(unknown))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
@@ -14,7 +14,7 @@ from genai_prices.data_units import unit_data
 
 from ai_cost_calc.core.matching import Clause, Op
 from ai_cost_calc.core.price_book import ProviderData, Snapshot
-from ai_cost_calc.core.timetable import DAY, ModelData, PriceData, RateData
+from ai_cost_calc.core.timetable import DAY, ModelData, PriceData, RateData, rate_text
 from ai_cost_calc.core.units import Unit
 
 _MINIMUM_SECONDS: Final = {("groq", "whisper-large-v3"): 10, ("groq", "whisper-large-v3-turbo"): 10}
@@ -26,9 +26,9 @@ _UNITS: Final = {
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
-def compile_snapshot(version: str) -> Snapshot:
-    """Compile the prices of the installed genai-prices."""
-    return Snapshot(version, tuple(_UNITS.values()), tuple(_provider(provider) for provider in providers))
+def compile_snapshot(version: str, data: Iterable[types.Provider] = providers) -> Snapshot:
+    """Compile the prices of the installed genai-prices, or others that it has read."""
+    return Snapshot(version, tuple(_UNITS.values()), tuple(_provider(provider) for provider in data))
 
 
 def _provider(provider: types.Provider) -> ProviderData:
@@ -65,8 +65,8 @@ def _price(prices: types.ModelPrice, constraint: Any, context: Mapping[str, str]
 
 def _rate(value: Decimal | types.TieredPrices) -> RateData:
     if isinstance(value, types.TieredPrices):
-        return RateData(str(value.base), tuple((tier.start, str(tier.price)) for tier in value.tiers))
-    return RateData(str(value))
+        return RateData(rate_text(value.base), tuple((tier.start, rate_text(tier.price)) for tier in value.tiers))
+    return RateData(rate_text(value))
 
 
 def _times(constraint: Any) -> tuple[int | None, tuple[int, int] | None]:

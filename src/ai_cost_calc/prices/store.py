@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -11,9 +13,11 @@ import msgspec
 
 from ai_cost_calc.core.price_book import Snapshot
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Raise it whenever the structs of a `Snapshot` or the rules that compile one change: older files are then not read."""
 
+COMPILED_KEPT: Final = 16
+_SUFFIX: Final = f".v{FORMAT}.msgpack"
 _DIGEST_BYTES: Final = 32
 _DECODER: Final = msgspec.msgpack.Decoder(Snapshot)
 
@@ -29,7 +33,7 @@ class SnapshotFile:
     """
 
     def __init__(self, folder: Path, version: str) -> None:
-        self.path = folder / f"{version}.v{FORMAT}.msgpack"
+        self.path = folder / f"{version}{_SUFFIX}"
         self._version = version
 
     def load(self) -> Snapshot | None:
@@ -54,11 +58,31 @@ class SnapshotFile:
             OSError: the folder cannot be written, or the disk is full; nothing half-written is left in place.
         """
         body = msgspec.msgpack.encode(snapshot)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        new = self.path.with_name(f"{self.path.name}.{secrets.token_hex(8)}.new")
-        try:
-            new.write_bytes(hashlib.sha256(body).digest() + body)
-            new.replace(self.path)
-        except OSError:
-            new.unlink(missing_ok=True)
-            raise
+        put_in_place(self.path, hashlib.sha256(body).digest() + body)
+        _forget_old(self.path.parent)
+
+
+def put_in_place(path: Path, content: bytes) -> None:
+    """Write a file that others see whole or not at all; it keeps the rights of the one that it replaces.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk is full; nothing half-written is left in place.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        new.write_bytes(content)
+        if path.exists():
+            shutil.copymode(path, new)
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def _forget_old(folder: Path) -> None:
+    """Keep the compiled snapshots that were made last: one more is made each time a file of own prices is edited."""
+    with suppress(OSError):
+        compiled = sorted(folder.glob(f"*{_SUFFIX}"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in compiled[COMPILED_KEPT:]:
+            path.unlink(missing_ok=True)
