@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -421,3 +424,55 @@ def test_promise_3_a_killed_process_has_lost_none_of_1000_calls(make_calc: MakeC
         calc = make_calc()
         assert calc.report().total.calls == 1_000
         calc.shutdown()
+
+
+@pytest.mark.provokes_faults
+@pytest.mark.parametrize("wrong", [{"customer_id": " "}, {"customer_id": 7}, {"customer_id": "x" * 256}])
+def test_usage_tracked_without_a_possible_customer_is_nobody_elses(make_calc: MakeCalc, wrong: dict[str, Any]) -> None:
+    """A wrong customer is reported; what was used is booked at once, and the next `track` does not get it."""
+    errors: list[AiCostCalcError] = []
+    calc = make_calc(on_error=errors.append)
+    calc.add_usage(**GPT_4O, input_tokens=1_000, output_tokens=0)
+    calc.track(**wrong)
+    calc.add_usage(**GPT_4O, input_tokens=5, output_tokens=0)
+    calc.track(customer_id="globex")
+    assert {row.customer: row.usage.input_tokens for row in calc.report("customer")} == {None: 1_000, "globex": 5}
+    assert [error.message.partition(" must")[0] for error in errors] == ["track: customer_id"]
+
+
+@pytest.mark.provokes_faults
+@pytest.mark.parametrize(
+    "when", ["yesterday", 1_780_000_000, "1960-01-01", "2500-01-01T00:00Z", datetime.max.replace(tzinfo=UTC)]
+)
+def test_usage_tracked_at_an_impossible_time_is_booked_now(make_calc: MakeCalc, when: Any) -> None:
+    """A wrong time is reported; customer, usage and revenue are booked as of now."""
+    errors: list[AiCostCalcError] = []
+    calc = make_calc(on_error=errors.append)
+    calc.add_usage(**GPT_4O, input_tokens=1_000, output_tokens=0)
+    calc.track(customer_id="acme", occurred_at=when, event_type=9, revenue_amount_in_cents=100)  # type: ignore[arg-type]
+    (row,) = calc.report(["customer", "feature", "day"])
+    assert (row.customer, row.feature, row.calls, row.revenue) == ("acme", "ai_request", 1, Decimal(1))
+    assert row.day == f"{datetime.now(UTC):%Y-%m-%d}"
+    assert [error.message.partition(" must")[0] for error in errors] == ["track: feature", "track: occurred_at"]
+
+
+def test_a_token_or_vendor_of_another_type_loses_nothing(calc: AiCostCalc) -> None:
+    """A number as idempotency key is one all the same; a vendor that is no name is left out."""
+    for _ in range(2):
+        calc.add_usage(**GPT_4O, input_tokens=1_000, output_tokens=0, vendor=7)  # type: ignore[arg-type]
+        calc.track(customer_id="acme", unique_request_token=41, revenue_amount_in_cents=1)  # type: ignore[arg-type]
+    calc.add_usage(**GPT_4O, input_tokens=1_000, output_tokens=0)
+    calc.track(customer_id="acme", unique_request_token=[])  # type: ignore[arg-type]
+    assert (calc.report().total.calls, calc.report().total.revenue) == (2, Decimal("0.01"))
+    assert calc.stats().quarantined == 0
+
+
+def test_a_thread_that_tracked_keeps_no_client_alive(tmp_path: Path) -> None:
+    """A client that was shut down and let go is freed, with its price book and its files."""
+    calc = AiCostCalc(f"sqlite:///{tmp_path / 'spend.db'}")
+    assert _ten_cent_call(calc, "acme")
+    calc.shutdown()
+    gone = weakref.ref(calc)
+    del calc
+    gc.collect()
+    assert gone() is None

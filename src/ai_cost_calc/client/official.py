@@ -18,7 +18,7 @@ from ai_cost_calc.client.guard import Guard
 from ai_cost_calc.client.metering import Metering
 from ai_cost_calc.context import Frame, current_frame
 from ai_cost_calc.core.attribution import Attribution, attribution
-from ai_cost_calc.core.event import MICROS, RevenueEvent
+from ai_cost_calc.core.event import LAST_AT, MICROS, RevenueEvent
 from ai_cost_calc.core.money import NANOS_PER_USD
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.core.usage import Usage
@@ -122,7 +122,10 @@ class OfficialSurface:
         """
         usage, anomaly = Usage.corrected({"input_tokens": input_tokens, "output_tokens": output_tokens})
         here = self._here()
-        here.readings.append((here.customer, Reading(usage=usage, model=str(model), provider=vendor, anomaly=anomaly)))
+        provider = vendor if isinstance(vendor, str) else None
+        here.readings.append(
+            (here.customer, Reading(usage=usage, model=str(model), provider=provider, anomaly=anomaly))
+        )
 
     def track(
         self,
@@ -143,13 +146,24 @@ class OfficialSurface:
             occurred_at: when it happened, ISO 8601; now when left out.
         """
         try:
-            whom = self._whom(customer_id, event_type)
-            at = self._instant(occurred_at)
-            self._book_pending(whom, at, unique_request_token)
+            customer = self._understood(_customer, customer_id, "what was used is booked without a customer")
+            feature = self._understood(_feature, event_type, "it counts for the default event type")
+            at = self._understood(_instant, occurred_at, "it is booked as of now")
+            token = None if unique_request_token is None else str(unique_request_token)
+            whom = self._whom(customer, feature)
+            self._book_pending(whom, at, token)
             if revenue_amount_in_cents is not None:
-                self._book_revenue(revenue_amount_in_cents, whom, at, unique_request_token)
+                self._book_revenue(revenue_amount_in_cents, whom, at, token)
         except Exception as exc:  # noqa: BLE001 - the official `track` never raises
             self._metering.fault("track", exc)
+
+    def _understood(self, read: Callable[[Any], T], said: object, otherwise: str) -> T | None:
+        """What an argument of `track` says; one that makes no sense is reported, and what was used is booked still."""
+        try:
+            return None if said is None else read(said)
+        except (TypeError, ValueError, OverflowError) as exc:
+            self._metering.counters.mistake("track", exc, otherwise)
+            return None
 
     def guarded_call(
         self, *, customer_id: str, call: Callable[[], T], event_type: str | None = None,
@@ -257,8 +271,14 @@ class OfficialSurface:
         calls = [call for name, call in pending.calls if name == customer]
         pending.calls = [(name, call) for name, call in pending.calls if name != customer]
         pending.readings, pending.customer = [], None
+        if not pending.calls:
+            self._let_go(pending)
         self._book(mine, whom, at, token, calls)
         self._book_untracked(others)
+
+    def _let_go(self, pending: _Pending) -> None:
+        """Nothing waits here any more: a context that lives on must not keep this client alive."""
+        _pending.set({key: other for key, other in (_pending.get() or {}).items() if other is not pending})
 
     def _book(
         self, readings: list[Reading], whom: Attribution, at: float | None, token: str | None, calls: list[Call]
@@ -305,15 +325,33 @@ class OfficialSurface:
             )
         )
 
-    def _whom(self, customer_id: str, event_type: str | None) -> Attribution:
-        inner = attribution(customer_id=customer_id, feature=event_type)
+    def _whom(self, customer_id: str | None, event_type: str | None) -> Attribution:
+        inner = Attribution(customer_id=customer_id, feature=event_type)
         return self._metering.attribution(Frame(current_frame().attribution.merged(inner), None, None, None))
 
-    def _instant(self, occurred_at: str | datetime | None) -> float | None:
-        if occurred_at is None:
-            return None
+
+def _customer(customer_id: Any) -> str | None:
+    return attribution(customer_id=customer_id).customer_id
+
+
+def _feature(event_type: Any) -> str | None:
+    return attribution(feature=event_type).feature
+
+
+def _instant(occurred_at: Any) -> float:
+    """Unix seconds.
+
+    Raises:
+        ValueError: it is no time that a ledger can keep.
+    """
+    try:
         moment = occurred_at if isinstance(occurred_at, datetime) else datetime.fromisoformat(occurred_at)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        at = -1.0
+    if not 0 <= at < LAST_AT // MICROS:
+        raise ValueError("occurred_at must be a time in ISO 8601 from 1970 to 2199")
+    return at
 
 
 def _split(

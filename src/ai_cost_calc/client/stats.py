@@ -67,6 +67,13 @@ class Counters:
         log("fault in %s: %s", where, type(error).__name__, exc_info=_without_values(error))
         self.tell(f"internal fault in {where}: {type(error).__name__}", error)
 
+    def mistake(self, where: str, error: BaseException, instead: str) -> None:
+        """Count and log what the application got wrong, and say what was done instead."""
+        self.faults[where] += 1
+        message = f"{where}: {error}; {instead}"
+        logger.warning("%s", message)
+        self.tell(message, error)
+
     def warn(self, budget_id: str, window: str, message: str) -> None:
         """Count a call that went over a budget which only warns; log it the first time in a window."""
         self.warned[budget_id] += 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Final, Literal
 
 import msgspec
 
@@ -11,6 +12,8 @@ from ai_cost_calc.core.usage import Usage
 Status = Literal["ok", "aborted", "error"]
 
 MICROS: int = 1_000_000
+LAST_AT: Final = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp()) * MICROS
+"""No record is as late as this; a time beyond is in another unit."""
 
 
 class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="usage", tag_field="type"):

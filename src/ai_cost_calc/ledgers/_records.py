@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
 from ai_cost_calc.core.adjustment import Adjustment, Standing
-from ai_cost_calc.core.event import MICROS, Record, RevenueEvent, UsageEvent
+from ai_cost_calc.core.event import LAST_AT, MICROS, Record, RevenueEvent, UsageEvent
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.errors import LedgerError
 
@@ -53,7 +52,6 @@ ADJUSTMENT_COLUMNS: Final = (
     *("old_price_version", "new_price_version"),
 )
 
-_LAST_AT: Final = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp()) * MICROS
 _DEAREST: Final = 2**53
 """No call costs as much ($9 million). It is also what JSON and Redis hold exactly, and far from overflowing sums."""
 _MOST: Final = 10**10
@@ -215,7 +213,7 @@ def _identity(record_id: str, at: int) -> tuple[str, int]:
     """The id and the time; a time in another unit would break every later report by day."""
     if not record_id:
         raise LedgerError("a record cannot be kept without an id")
-    if type(at) is not int or not 0 <= at < _LAST_AT:
+    if type(at) is not int or not 0 <= at < LAST_AT:
         raise LedgerError(
             f"record {record_id!r} cannot be kept: at={at!r} is no time in unix microseconds, 1970 to 2199"
         )
