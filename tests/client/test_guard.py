@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from ai_cost_calc import Budget, BudgetExceeded, ConfigError
+from ai_cost_calc import AiCostCalc, Budget, BudgetExceeded, ConfigError
 from ai_cost_calc.testing import ProviderSimulator
 from tests.client.bodies import chat_completion, ten_cents
 from tests.conftest import MakeCalc
@@ -185,3 +185,29 @@ def test_an_estimate_is_money(make_calc: MakeCalc, bad: object) -> None:
     """Floats and words are refused where they are written."""
     with pytest.raises(ConfigError, match="estimate"):
         make_calc().guard(estimate=bad)  # type: ignore[arg-type]
+
+
+def _spent_by_customer(calc: AiCostCalc) -> dict[str, Decimal]:
+    return {row.scope: row.spent for row in calc.budgets.status() if row.spent}
+
+
+@pytest.mark.parametrize("inner", ["guard", "attribute", "client"])
+def test_what_a_block_does_for_another_customer_counts_for_that_customer(make_calc: MakeCalc, inner: str) -> None:
+    """The organization's budget is asked once; each customer's own budget counts what was done for him."""
+    calc = make_calc(budgets=[Budget("1", per="day"), Budget("1", per="day", each="customer")])
+    with ProviderSimulator(usage={"input_tokens": 0, "output_tokens": 10_000}) as provider:
+        client = calc.wrap(openai.OpenAI(base_url=provider.openai_base_url, api_key="k"))
+        with calc.guard(customer_id="acme", estimate="0.10"):
+            if inner == "guard":
+                with calc.guard(customer_id="globex") as guarded:
+                    guarded.record(ten_cents())
+            else:
+                with calc.attribute(customer_id="globex"):
+                    if inner == "attribute":
+                        calc.record(ten_cents())
+                    else:
+                        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}])
+    assert _spent_by_customer(calc) == {"organization": Decimal("0.1"), "customer globex": Decimal("0.1")}
+    assert {row.customer: row.cost for row in calc.report("customer")} == {"globex": Decimal("0.1")}
+    assert calc.stats().holds == 0
+    assert _spent_by_customer(make_calc(budgets=calc.budgets.list())) == _spent_by_customer(calc)

@@ -17,6 +17,7 @@ from ai_cost_calc.core.budget import Budget, Claim
 from ai_cost_calc.core.event import MICROS
 from ai_cost_calc.core.windows import Window, window_at
 from ai_cost_calc.errors import ConfigError, LedgerError
+from ai_cost_calc.forks import renew_in_child
 from ai_cost_calc.ports.ledgers import BudgetBook, Ledger, SpendQuery, SpendRow
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class Budgets:
         self._organization = organization
         self._fail_closed = fail_closed
         self._flush = flush
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        renew_in_child(self)
         self._given: dict[str, Budget] = {}
         self._kept: dict[str, Budget] = {}
         self._in_force: list[Budget] = []
@@ -86,36 +88,42 @@ class Budgets:
 
     def refresh(self) -> None:
         """Take over budgets that were set elsewhere, such as on the command line, and what the ledger knows of all."""
-        keeper = self._keeper()
-        if keeper is not None:
-            definitions = keeper.budgets(organization=self._organization)
-            self._kept = {budget_id: from_definition(budget_id, values) for budget_id, values in definitions.items()}
-        self._in_force = []
-        self._put_in_force()
+        with self._lock:
+            keeper = self._keeper()
+            if keeper is not None:
+                kept = keeper.budgets(organization=self._organization)
+                self._kept = {budget_id: from_definition(budget_id, values) for budget_id, values in kept.items()}
+            self._in_force = []
+            self._put_in_force()
 
     def set(self, budget: Budget) -> Budget:
         """Put a budget in force at once and keep it in the ledger; the same id replaces an earlier one."""
-        keeper = self._keeper()
-        if keeper is not None:
-            keeper.save_budget(budget.name, definition(budget), organization=self._organization)
         with self._lock:
+            keeper = self._keeper()
+            if keeper is not None:
+                keeper.save_budget(budget.name, definition(budget), organization=self._organization)
             self._given.pop(budget.name, None)
             self._kept[budget.name] = budget
-        self._put_in_force()
+            self._put_in_force()
         return budget
 
     def remove(self, budget_id: str) -> bool:
         """Lift a budget; False when there is none with this id."""
-        keeper = self._keeper()
-        removed = keeper.remove_budget(budget_id, organization=self._organization) if keeper is not None else False
         with self._lock:
+            keeper = self._keeper()
+            removed = keeper.remove_budget(budget_id, organization=self._organization) if keeper is not None else False
             removed = any([self._given.pop(budget_id, None), self._kept.pop(budget_id, None), removed])
-        self._put_in_force()
+            self._put_in_force()
         return bool(removed)
 
     def list(self) -> list[Budget]:
         """The budgets in force."""
-        return [*self._given.values(), *(b for name, b in self._kept.items() if name not in self._given)]
+        with self._lock:
+            return [*self._given.values(), *(b for name, b in self._kept.items() if name not in self._given)]
+
+    def renew(self) -> None:
+        """In a forked child: whoever has the lock is not here."""
+        self._lock = threading.RLock()
 
     def status(self) -> builtins.list[BudgetStatus]:
         """Where every budget stands; one kept for each customer has a row for each who spent in this window."""
@@ -126,8 +134,7 @@ class Budgets:
     def _rows(self, budget: Budget, now: float) -> Iterator[BudgetStatus]:
         window = budget.window(now)
         canonical = self._canonical(budget)
-        groups = [row.group for row in self._spent(canonical, window)] if tuple(budget.each) else [()]
-        for group in groups:
+        for group in self._groups(canonical, now):
             if None in group:
                 continue
             values = [str(value) for value in group]
@@ -137,6 +144,13 @@ class Budgets:
             state = self._metering.store.state([claim], now=now)[0]
             yield _status(claim, state.spent, state.held)
 
+    def _groups(self, budget: Budget, now: float) -> builtins.list[tuple[str | None, ...]]:
+        """The values of `each` with spend that counts now; one without values where there is no `each`."""
+        if not tuple(budget.each):
+            return [()]
+        windows = _windows(budget, now)
+        return [row.group for row in self._spent(budget, windows[-1].start, windows[0].end)]
+
     def _keeper(self) -> BudgetBook | None:
         ledger: Any = self._ledger()
         return ledger if hasattr(ledger, "save_budget") else None
@@ -144,9 +158,11 @@ class Budgets:
     def _put_in_force(self) -> None:
         budgets = [self._canonical(budget) for budget in self.list()]
         before = {budget.name: budget for budget in self._in_force}
-        for budget in budgets:
-            if before.get(budget.name) != budget:
-                self._seed(budget)
+        new = [budget for budget in budgets if before.get(budget.name) != budget]
+        if new:
+            self._flush()  # the ledger's figures are to hold what this process has spent until now
+        for budget in new:
+            self._seed(budget)
         self._in_force = budgets
         self._metering.enforce(budgets)
 
@@ -163,16 +179,16 @@ class Budgets:
         """Tell the store what the ledger knows of this window, so that a restart forgets nothing."""
         now = self._clock()
         for window in _windows(budget, now):
-            for row in self._spent(budget, window):
+            for row in self._spent(budget, window.start, window.end):
                 if None not in row.group:
                     key = budget.key_of([str(value) for value in row.group])
                     self._metering.store.seed(key, window, _in_unit(budget, row))
 
-    def _spent(self, budget: Budget, window: Window) -> builtins.list[SpendRow]:
+    def _spent(self, budget: Budget, start: float, end: float) -> builtins.list[SpendRow]:
         query = SpendQuery(
             by=tuple(budget.each),
-            since=None if window.start == -_FOREVER else int(window.start * MICROS),
-            until=None if window.end == _FOREVER else int(window.end * MICROS),
+            since=None if start == -_FOREVER else int(start * MICROS),
+            until=None if end == _FOREVER else int(end * MICROS),
             where=dict(budget.selectors),
             organization=self._organization,
         )
@@ -184,7 +200,7 @@ class Budgets:
 
 
 def _windows(budget: Budget, now: float) -> list[Window]:
-    """The windows that count now: one, or every sub-window of a rolling budget."""
+    """The windows that count now, newest first: one, or every sub-window of a rolling budget."""
     current = budget.window(now)
     if len(current.ids) == 1:
         return [current]

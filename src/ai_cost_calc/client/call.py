@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from ai_cost_calc.budgets.matching import Asked
+from ai_cost_calc.budgets.matching import Asked, BudgetSet
 from ai_cost_calc.client.billing import Spend, spend
 from ai_cost_calc.core.attribution import Attribution
 from ai_cost_calc.core.budget import Budget, Claim, Reservation, ReservationId
@@ -75,8 +75,8 @@ class Call:
     """
 
     __slots__ = (
-        "_at", "_beat_at", "_block", "_borrowed", "_estimate", "_given", "_holds", "_model", "_provider",
-        "_readings", "_request", "_reserved", "_started", "_tokens", "attribution", "events", "metering", "over",
+        "_asked", "_at", "_beat_at", "_block", "_borrowed", "_counts_for", "_estimate", "_given", "_holds", "_model",
+        "_provider", "_readings", "_request", "_started", "_tokens", "attribution", "events", "metering", "over",
     )  # fmt: skip
 
     def __init__(
@@ -92,7 +92,7 @@ class Call:
         self._given = estimate is not None
         self._estimate = estimate
         self._holds: list[Hold] = []
-        self._reserved = False
+        self._asked: BudgetSet | None = None
         self._readings: list[Reading] = []
         self._started = self._at = self._beat_at = metering.clock()
         self._tokens: list[str | None] = []
@@ -125,7 +125,7 @@ class Call:
     def _hold(self, *, reserve: bool) -> Hold:
         metering = self.metering
         claims: tuple[Claim, ...] = ()
-        self._reserved = reserve
+        self._asked = metering.budgets if reserve else None
         if reserve and metering.holds:
             asked = metering.budgets.asked(self.attribution, self._provider, self._model, self._started)
             claims = self._claims(asked) if asked else ()
@@ -164,6 +164,7 @@ class Call:
             hold.end(Outcome(), lambda _: _UNBILLED)
             return claims
         self._borrowed = hold
+        self._counts_for = frozenset([claim.key for claim in claims])
         return tuple(claim for claim in claims if claim.key not in held)
 
     def lend(self) -> Hold | None:
@@ -259,9 +260,9 @@ class Call:
         return came_to.actuals(claims)
 
     def _bookings(self, events: list[UsageEvent], hold: Hold) -> Reservation | None:
-        """Budgets that only the answer shows to be meant: those of its model and provider, or with no hold at all."""
+        """Budgets without a hold: those that only the answer shows to be meant, those set while the call ran."""
         metering = self.metering
-        if not metering.holds or (self._reserved and not metering.by_model):
+        if not metering.holds or (self._asked is metering.budgets and not metering.by_model):
             return None
         held = {claim.key for claim in hold.claims}
         if self._borrowed is not None:
@@ -282,7 +283,10 @@ class Call:
             return self._give_back()
         came_to: Spend = spend(self.events)
         self._borrowed = None
-        borrowed.end(outcome, lambda _: Bill(actuals=self._actuals(borrowed.claims, came_to)))
+        amounts = zip(borrowed.claims, self._actuals(borrowed.claims, came_to), strict=True)
+        # Those of the block that this call does not count for, such as its customer's, come to nothing through it.
+        actuals = [actual if claim.key in self._counts_for else 0 for claim, actual in amounts]
+        borrowed.end(outcome, lambda _: Bill(actuals=actuals))
         if self._block is not None:
             self.metering.learn(None, None, self._block.attribution, borrowed.claims, came_to)
         return None

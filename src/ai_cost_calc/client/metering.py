@@ -99,13 +99,17 @@ class Metering:
         return call
 
     def record(self, reading: Reading, *, token: str | None = None) -> None:
-        """Book and keep a reading: for the guarded block around it, or on its own; with a `token`, once for ever."""
+        """Book and keep a reading; with a `token`, once for ever.
+
+        It is for the guarded block around it, or on its own where there is none, or a scope inside of the block says
+        that it is for somebody else.
+        """
         frame = current_frame()
-        block = self._block(frame)
-        if block is not None:
+        block, whom = self._block(frame), self.attribution(frame)
+        if block is not None and block.attribution == whom:
             self.take(block, reading, token=token)
         elif not self._recorded_by_a_client(reading):
-            call = Call(self, self.attribution(frame))
+            call = Call(self, whom)
             call.open(reserve=False)
             call.read(reading, token=token)
             call.end()
