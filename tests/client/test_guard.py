@@ -194,7 +194,7 @@ def _spent_by_customer(calc: AiCostCalc) -> dict[str, Decimal]:
 @pytest.mark.parametrize("inner", ["guard", "attribute", "client"])
 def test_what_a_block_does_for_another_customer_counts_for_that_customer(make_calc: MakeCalc, inner: str) -> None:
     """The organization's budget is asked once; each customer's own budget counts what was done for him."""
-    calc = make_calc(budgets=[Budget("1", per="day"), Budget("1", per="day", each="customer")])
+    calc = make_calc(budgets=[Budget("1", per="day"), Budget("0.10", per="day", each="customer")])
     with ProviderSimulator(usage={"input_tokens": 0, "output_tokens": 10_000}) as provider:
         client = calc.wrap(openai.OpenAI(base_url=provider.openai_base_url, api_key="k"))
         with calc.guard(customer_id="acme", estimate="0.10"):
@@ -210,4 +210,6 @@ def test_what_a_block_does_for_another_customer_counts_for_that_customer(make_ca
     assert _spent_by_customer(calc) == {"organization": Decimal("0.1"), "customer globex": Decimal("0.1")}
     assert {row.customer: row.cost for row in calc.report("customer")} == {"globex": Decimal("0.1")}
     assert calc.stats().holds == 0
+    with calc.guard(customer_id="acme", estimate="0.10"):
+        pass  # all of that customer's budget is left
     assert _spent_by_customer(make_calc(budgets=calc.budgets.list())) == _spent_by_customer(calc)
