@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import os
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -529,6 +531,66 @@ def test_a_thread_that_cannot_start_leaves_records_on_disk(
         assert delivery.flush(1) == 2
     assert make_delivery().adopt(PATIENCE_SECONDS) == 2
     assert list(ledger.kept) == ["a", "b"]
+
+
+@pytest.mark.parametrize("durability", ["none", "process"])
+def test_a_signal_in_the_middle_of_a_start_hangs_and_loses_nothing(
+    make_delivery: MakeDelivery, ledger: ScriptedLedger, monkeypatch: pytest.MonkeyPatch, durability: str
+) -> None:
+    """A handler, or a finalizer, may put a record while the same thread starts the delivery."""
+    delivery = make_delivery(durability=durability)
+    really_start = threading.Thread.start
+    interrupted: list[threading.Thread] = []
+
+    def start(thread: threading.Thread) -> None:
+        if not interrupted:
+            interrupted.append(thread)
+            signal.raise_signal(signal.SIGUSR1)
+        really_start(thread)
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: delivery.put(make_event("from the handler")))
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start)
+            _without_hanging(lambda: delivery.put(make_event("interrupted")))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert len(interrupted) == 1
+    assert sum(thread.name == "ai-cost-calc-shipper" for thread in threading.enumerate()) == 1
+    assert delivery.flush(PATIENCE_SECONDS) == 0
+    assert sorted(ledger.kept) == ["from the handler", "interrupted"]
+
+
+def _without_hanging(act: Callable[[], None]) -> None:
+    """Do something that used to wait for a lock of its own thread; then Python says where, and the process ends."""
+    faulthandler.dump_traceback_later(PATIENCE_SECONDS, exit=True)
+    try:
+        act()
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def test_memory_that_fills_up_is_delivered_before_it_is_full(
+    make_delivery: MakeDelivery, ledger: ScriptedLedger
+) -> None:
+    """A burst does not wait for the interval: beyond half of what fits in memory, delivery begins."""
+    rests, done = threading.Event(), threading.Event()
+
+    def wait(wake: threading.Event, seconds: float) -> None:
+        if not wake.is_set():
+            rests.set()
+            wake.wait(seconds)
+            rests.clear()
+
+    delivery = make_delivery(durability="none", memory_limit=100, wait=wait)
+    _put(delivery, ["first"])
+    assert delivery.flush(PATIENCE_SECONDS) == 0
+    assert rests.wait(PATIENCE_SECONDS)
+    ledger.refuse = lambda record: done.set() if record.id == "50" else None
+    _put(delivery, range(51))
+    assert done.wait(PATIENCE_SECONDS)
+    assert delivery.flush(PATIENCE_SECONDS) == 0
+    assert delivery.stats() == DeliveryStats(delivered=52)
 
 
 def test_a_folder_that_cannot_be_made_leaves_memory(

@@ -138,7 +138,8 @@ class Delivery:
             self._tally.drop("closed")
             return
         self._queue.put(record)
-        self._shipper.start()
+        if self._shipper.start() and len(self._queue) > self._memory_limit // 2:
+            self._shipper.hurry()
 
     def adopt(self, timeout: float) -> int:
         """Deliver the journals of dead processes now, waiting at most `timeout` seconds.

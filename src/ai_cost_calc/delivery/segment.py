@@ -109,7 +109,7 @@ class Segment:
         self._delivered = delivered
         self._counted = delivered
         self._waiting = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant, as in the shipper
 
     @classmethod
     def open(cls, path: Path) -> Self:

@@ -73,7 +73,9 @@ class Shipper:
         self._courier: Courier | None = None
         self._rounds: Rounds | None = None
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        # Reentrant: a signal handler or a finalizer may put a record in the middle of a start.
+        self._starting = threading.RLock()
+        self._is_starting = False
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._retired = False
@@ -89,7 +91,13 @@ class Shipper:
         with self._starting:
             if self._stopping():
                 return False
-            return self.is_running or self._start_thread()
+            if self._is_starting:
+                return True
+            self._is_starting = True
+            try:
+                return self.is_running or self._start_thread()
+            finally:
+                self._is_starting = False
 
     def _start_thread(self) -> bool:
         thread = threading.Thread(target=self._run, name="ai-cost-calc-shipper", daemon=True)
@@ -102,6 +110,10 @@ class Shipper:
             return False
         self._thread = thread
         return True
+
+    def hurry(self) -> None:
+        """Deliver now: memory fills up faster than the interval allows for."""
+        self._wake.set()
 
     def ask(self, requests: Requests, timeout: float) -> bool:
         """Ask for a flush or an adoption and wait until it is done; False when the time is over."""

@@ -32,7 +32,7 @@ class Tally:
     """Counts that several threads add to."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant, as in the shipper
         self._counts: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
 
