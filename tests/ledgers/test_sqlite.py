@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -413,6 +414,34 @@ class TestBrokenFiles:
         connection = sqlite3.connect(path)
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("events",)]
         connection.close()
+
+    @pytest.mark.parametrize("how", ["file", "folder", "replaced"])
+    def test_a_file_that_is_deleted_while_it_is_open(self, path: Path, how: str) -> None:
+        """What is appended later is in the file that the path names then, for every instance; none of it is lost."""
+        other = SqliteLedger(path.with_name("backup.db"))
+        other.append([make_event(id="in the backup")])
+        other.close()
+        path = path.parent / "folder" / path.name
+        ledgers = [SqliteLedger(path), SqliteLedger(path)]
+        for number, ledger in enumerate(ledgers):
+            ledger.append([make_event(id=f"before {number}")])
+            assert total(ledger).calls == number + 1
+        if how == "folder":
+            shutil.rmtree(path.parent)
+        else:
+            for each in path.parent.iterdir():
+                each.unlink()
+        if how == "replaced":
+            other.path.rename(path)
+        kept = int(how == "replaced")
+        for number, ledger in enumerate(ledgers):
+            assert ledger.append([make_event(id=f"after {number}")]) == 1
+            assert [total(each).calls for each in ledgers] == [kept + number + 1] * 2
+        for ledger in ledgers:
+            ledger.close()
+        again = SqliteLedger(path)
+        assert assert_books_agree(again) == kept + 2
+        again.close()
 
     def test_a_folder_in_place_of_a_file(self, tmp_path: Path) -> None:
         """What cannot be opened is unavailable, with the cause attached."""

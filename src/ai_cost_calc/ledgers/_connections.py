@@ -133,6 +133,7 @@ class Connections:
         self._synchronous = synchronous
         self._busy_timeout_seconds = busy_timeout_seconds
         self._closed = False
+        self._file: tuple[int, int] | None = None
         self._writer = _Lane(self._connect)
         self._readers = [_Lane(self._connect) for _ in range(READERS)]
         _open.add(self)
@@ -160,10 +161,22 @@ class Connections:
             finally:
                 _roll_back(connection)
 
+    @property
+    def lost_its_file(self) -> bool:
+        """Whether the path names another file than the open one, or none: what is written there is gone with it."""
+        return self._file is not None and _identity(self._path) != self._file
+
     def close(self) -> None:
         """Close every connection once nobody uses it."""
         self._closed = True
         _open.discard(self)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close every connection once nobody uses it; the next use opens the file that the path names then.
+
+        SQLite leaves the files beside it alone when the open one is not that file any more (`databaseIsUnmoved`).
+        """
         with ledger_errors(self._path):
             for lane in self._lanes:
                 with lane.lock:
@@ -226,7 +239,17 @@ class Connections:
             connection.close()
             raise
         connection.create_function("time_label", 3, time_label, deterministic=True)
+        self._file = _identity(self._path)
         return connection
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file a path names; `None` for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,7 +72,7 @@ class SqliteLedger:
         """Keep these records, and add the new ones to the rollups in the same transaction."""
         events = [event_row(record) for record in records if isinstance(record, UsageEvent)]
         revenue = [revenue_row(record) for record in records if isinstance(record, RevenueEvent)]
-        with self._connections.writing() as connection:
+        with self._writing() as connection:
             return _keep_events(connection, events) + _keep_revenue(connection, revenue)
 
     def spend(self, query: SpendQuery, /) -> list[SpendRow]:
@@ -80,7 +81,7 @@ class SqliteLedger:
 
     def events(self, query: SpendQuery, /, *, limit: int = 100, after: str | None = None) -> list[UsageEvent]:
         """The newest usage events, or those kept after another."""
-        with self._connections.reading() as connection:
+        with self._reading() as connection:
             if after is None:
                 statement = _statements.newest_events(query, limit)
             else:
@@ -111,20 +112,20 @@ class SqliteLedger:
     def save_budget(self, budget_id: str, definition: Mapping[str, Any], /, *, organization: str = "default") -> None:
         """Keep a budget's definition, replacing an earlier one."""
         kept = msgspec.json.encode(dict(definition)).decode()
-        with self._connections.writing() as connection:
+        with self._writing() as connection:
             connection.execute(
                 _shared("save_budget"), {"organization": organization, "id": budget_id, "definition": kept}
             )
 
     def budgets(self, /, *, organization: str = "default") -> dict[str, dict[str, Any]]:
         """All definitions by id."""
-        with self._connections.reading() as connection:
+        with self._reading() as connection:
             rows = connection.execute(_shared("budgets"), {"organization": organization}).fetchall()
         return {budget_id: msgspec.json.decode(kept) for budget_id, kept in rows}
 
     def remove_budget(self, budget_id: str, /, *, organization: str = "default") -> bool:
         """Forget a definition; False when there was none."""
-        with self._connections.writing() as connection:
+        with self._writing() as connection:
             found = connection.execute(_shared("remove_budget"), {"organization": organization, "id": budget_id})
             return found.rowcount > 0
 
@@ -134,11 +135,25 @@ class SqliteLedger:
 
     def _spend(self, query: SpendQuery, rollups: Sequence[Source]) -> list[SpendRow]:
         totals = Totals()
-        with self._connections.reading() as connection:
+        with self._reading() as connection:
             since, until = _extent(connection, query)
             for span in plan_spend(query, since, until, rollups):
                 _add(totals, connection, query, span)
         return totals.rows(query.by)
+
+    def _writing(self) -> AbstractContextManager[sqlite3.Connection]:
+        self._follow_the_path()
+        return self._connections.writing()
+
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        self._follow_the_path()
+        return self._connections.reading()
+
+    def _follow_the_path(self) -> None:
+        """Go on in the file that the path names, made anew if need be, when the open one was deleted or replaced."""
+        if self._connections.lost_its_file:
+            self._connections.let_go()
+            self._migrate()
 
     def _migrate(self) -> None:
         """Bring the schema up to date; of several processes that try at once, one does it."""
