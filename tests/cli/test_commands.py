@@ -77,7 +77,15 @@ def test_report_on_an_empty_ledger_says_what_to_do(run: Run) -> None:
     assert "ai-cost-calc demo" in run("report").stdout
 
 
-@pytest.mark.parametrize("arguments", [("report", "--by", "planet"), ("report", "--since", "yesteryear")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("report", "--by", "planet"),
+        ("report", "--since", "yesteryear"),
+        ("report", "--since", "99999999999d"),
+        ("report", "--by", "day", "--timezone", "Mars/Phobos"),
+    ],
+)
 def test_what_is_not_understood_fails_in_one_line(run: Run, arguments: tuple[str, ...]) -> None:
     """No traceback, the possible values, exit code 1."""
     done = run(*arguments, ok=1)
@@ -170,6 +178,14 @@ def test_budgets_are_set_listed_watched_and_removed(run: Run, make_calc: MakeCal
 def test_a_budget_that_cannot_be_is_refused_with_what_can(run: Run) -> None:
     """The message lists the possible values."""
     assert "hour, day, week" in run("budgets", "set", "5", "--per", "fortnight", ok=1).stderr
+
+
+def test_a_budget_beyond_all_money_is_shown_in_full(run: Run) -> None:
+    """Whatever limit `Budget` takes, `set`, `list` and `status` show."""
+    limit = f"${10**27:,}.00"
+    assert limit in run("budgets", "set", "1e27", "--per", "day").stdout
+    assert limit in run("budgets", "list").stdout
+    assert limit in run("budgets", "status").stdout
 
 
 @pytest.mark.usefixtures("spent")

@@ -99,8 +99,31 @@ def test_promise_5_an_unknown_price_is_counted_and_never_zero(make_calc: MakeCal
     assert calc.stats().unpriced == {"openai/house-model-1": 1}
 
 
-@pytest.mark.parametrize("bad", [{"by": "planet"}, {"where": {"planet": "earth"}}, {"since": "yesteryear"}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"by": "planet"},
+        {"where": {"planet": "earth"}},
+        {"since": "yesteryear"},
+        {"since": "99999999999d"},
+        {"since": timedelta.max},
+        {"until": 1_780_000_000},
+        {"timezone": "Mars/Phobos"},
+        {"by": "day", "timezone": None},
+        {"since": "2026-11-01", "timezone": ""},
+    ],
+)
 def test_what_a_report_does_not_understand_is_a_config_error(make_calc: MakeCalc, bad: dict[str, object]) -> None:
     """The message lists what is possible."""
     with pytest.raises(ConfigError):
         make_calc().report(**bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("edge", [date.min, date.max, "0001-01-01", "9999-12-31T23:59:59"])
+@pytest.mark.parametrize("timezone", ["Asia/Tokyo", "America/New_York"])
+def test_the_first_and_the_last_date_are_bounds_like_others(make_calc: MakeCalc, edge: date, timezone: str) -> None:
+    """A report from the year 1, or to the year 9999, has everything in it or nothing."""
+    calc = make_calc()
+    calc.record(ten_cents())
+    found = [calc.report(since=edge, timezone=timezone), calc.report(until=edge, timezone=timezone)]
+    assert sorted(report.total.calls for report in found) == [0, 1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Final
 
 from rich.console import Console
@@ -15,6 +15,8 @@ OVER_BUDGET: Final = 3
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _CENT: Final = Decimal("0.01")
+_WIDE: Final = Context(prec=80, rounding=ROUND_HALF_EVEN)
+"""Room for the cents of any limit that a budget takes."""
 _SIGNIFICANT: Final = 4
 _LEAST_WIDTH: Final = 5
 
@@ -29,14 +31,14 @@ def money(amount: Decimal | None) -> str:
         return "unknown"
     sign, size = ("-" if amount < 0 else ""), abs(amount)
     if size == 0 or size >= 1:
-        return f"{sign}${size.quantize(_CENT, ROUND_HALF_EVEN):,}"
+        return f"{sign}${size.quantize(_CENT, context=_WIDE):,}"
     places = max(2, _SIGNIFICANT - 1 - size.adjusted())
     return f"{sign}${round(size, places):f}"
 
 
 def percent(value: Decimal | None) -> str:
     """A percentage; `n/a` where there is nothing to divide by."""
-    return "n/a" if value is None else f"{value.quantize(Decimal('0.1'), ROUND_HALF_EVEN)} %"
+    return "n/a" if value is None else f"{value.quantize(Decimal('0.1'), context=_WIDE)} %"
 
 
 def whole(value: int) -> str:

@@ -21,6 +21,8 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _NAMED: Final = {"today": "day", "week": "week", "month": "month", "year": "year"}
 _WHOLE_HOURS: Final = ("days", "weeks")
 _HOUR: Final = 3_600 * MICROS
+_FAR: Final = 10**18
+"""Thirty thousand years, in microseconds: beyond, ledgers and datetimes cannot count."""
 _CENT: Final = Decimal("0.01")
 
 
@@ -148,6 +150,7 @@ def read_query(
     """
     for name in (*names, *(where or {})):
         _check_dimension(name)
+    _check_timezone(timezone)
     return SpendQuery(
         by=names, since=instant(since, now, timezone), until=instant(until, now, timezone), where=dict(where or {}),
         timezone=timezone, organization=organization,
@@ -164,6 +167,13 @@ def _check_dimension(name: str) -> None:
         raise ConfigError(msg)
 
 
+def _check_timezone(name: str) -> None:
+    try:
+        zone(str(name))
+    except ValueError as exc:
+        raise ConfigError(str(exc)) from exc
+
+
 def instant(value: Since, now: float, timezone: str = "UTC") -> int | None:
     """A point in time in unix microseconds, as people say it.
 
@@ -175,22 +185,35 @@ def instant(value: Since, now: float, timezone: str = "UTC") -> int | None:
         timezone: what dates and times without an offset are in.
 
     Raises:
-        ConfigError: the value is none of these.
+        ConfigError: the value is none of these, or further away than any record can be.
     """
     if value is None:
         return None
+    try:
+        found = _instant(value, now, timezone)
+    except OverflowError:
+        found = _FAR
+    if not -_FAR < found < _FAR:
+        msg = f"time {value!r} is further away than any record; leave it out for no bound"
+        raise ConfigError(msg)
+    return found
+
+
+def _instant(value: str | datetime | date | timedelta, now: float, timezone: str) -> int:
     if isinstance(value, timedelta):
         return int(now * MICROS) - value // timedelta(microseconds=1)
     if isinstance(value, str):
         return _said(value.strip(), now, timezone)
     if isinstance(value, datetime):
         moment = value if value.tzinfo else value.replace(tzinfo=zone(timezone))
-    else:
+    elif isinstance(value, date):
         moment = datetime(value.year, value.month, value.day, tzinfo=zone(timezone))
+    else:
+        raise _not_understood(value)
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
-def _said(text: str, now: float, timezone: str) -> int | None:
+def _said(text: str, now: float, timezone: str) -> int:
     if match := _SPAN.fullmatch(text):
         unit = _UNITS[match[2].lower()]
         begin = int(now * MICROS) - timedelta(**{unit: int(match[1])}) // timedelta(microseconds=1)
@@ -198,7 +221,12 @@ def _said(text: str, now: float, timezone: str) -> int | None:
     if text.lower() in _NAMED:
         return int(window_at(now, _NAMED[text.lower()], timezone).start * MICROS)  # type: ignore[arg-type]
     try:
-        return instant(datetime.fromisoformat(text), now, timezone)
+        return _instant(datetime.fromisoformat(text), now, timezone)
     except ValueError as exc:
-        msg = f"time {text!r} is not understood; write 30d, 24h, today, month, or an ISO date such as 2026-11-01"
-        raise ConfigError(msg) from exc
+        raise _not_understood(text) from exc
+
+
+def _not_understood(value: object) -> ConfigError:
+    return ConfigError(
+        f"time {value!r} is not understood; write 30d, 24h, today, month, or an ISO date such as 2026-11-01"
+    )
