@@ -213,3 +213,49 @@ def test_what_a_block_does_for_another_customer_counts_for_that_customer(make_ca
     with calc.guard(customer_id="acme", estimate="0.10"):
         pass  # all of that customer's budget is left
     assert _spent_by_customer(make_calc(budgets=calc.budgets.list())) == _spent_by_customer(calc)
+
+
+async def test_a_coroutine_that_a_plain_function_returns_is_guarded_until_it_ends(make_calc: MakeCalc) -> None:
+    """SDKs hide coroutines behind wrappers: the customer and the hold last until the answer is there."""
+    calc = make_calc(budgets=[Budget("0.10", per="day", each="customer")])
+    with ProviderSimulator(usage={"input_tokens": 0, "output_tokens": 10_000}) as provider:
+        async with openai.AsyncOpenAI(base_url=provider.openai_base_url, api_key="k") as client:
+            create = calc.wrap(client).chat.completions.create
+            assert not inspect.iscoroutinefunction(create)
+            guarded = calc.guard(customer_id=lambda **said: said["user"], estimate="0.10")(create)
+            said = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "user": "acme"}
+            answer, late = guarded(**said), guarded(**said)
+            await answer
+            with pytest.raises(BudgetExceeded):
+                await late
+            with pytest.raises(BudgetExceeded):
+                guarded(**said)
+        assert len(provider.requests) == 1
+    assert {row.customer: row.calls for row in calc.report("customer")} == {"acme": 1}
+    assert calc.stats().holds == 0
+
+
+async def test_generators_that_plain_functions_return_are_guarded_until_they_end(make_calc: MakeCalc) -> None:
+    """What they do while they are consumed is for the customer of the call that made them."""
+    calc = make_calc()
+
+    def steps() -> Iterator[int]:
+        yield 1
+        calc.record(ten_cents())
+        yield 2
+
+    async def asteps() -> AsyncIterator[int]:
+        yield 1
+        calc.record(ten_cents())
+        yield 2
+
+    def begin() -> Iterator[int]:
+        return steps()
+
+    def abegin() -> AsyncIterator[int]:
+        return asteps()
+
+    guard = calc.guard(customer_id="acme")
+    assert list(guard(begin)()) == [1, 2]
+    assert [step async for step in guard(abegin)()] == [1, 2]
+    assert {row.customer: row.calls for row in calc.report("customer")} == {"acme": 2}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from decimal import Decimal
 from typing import Any, Self, TypeVar, cast
 
@@ -17,6 +17,7 @@ from ai_cost_calc.core.money import nanos_from_usd
 from ai_cost_calc.errors import ConfigError
 from ai_cost_calc.providers import reading_of
 
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Label = str | Callable[..., str | None] | None
 
@@ -152,10 +153,27 @@ class Guard:
 
     def _function(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            with self._for(args, kwargs):
-                return function(*args, **kwargs)
+            guard = self._for(args, kwargs)
+            with guard:
+                result = function(*args, **kwargs)
+            return guard._made(result)  # noqa: SLF001 - the same class
 
         return guarded
+
+    def _made(self, result: Any) -> Any:
+        """What a function returned; what it only began, as wrappers of coroutines and generators do, is guarded too."""
+        if inspect.iscoroutine(result):
+            return self._awaited(result)
+        if inspect.isgenerator(result):
+            return self._generator(lambda: result)()
+        return self._async_generator(lambda: result)() if inspect.isasyncgen(result) else result
+
+    async def _awaited(self, begun: Coroutine[Any, Any, T]) -> T:
+        try:
+            async with self:
+                return await begun
+        finally:
+            begun.close()
 
     def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
         async def guarded(*args: Any, **kwargs: Any) -> Any:
