@@ -70,6 +70,14 @@ _held_over: WeakSet[ForkLock] = WeakSet()
 _forking = threading.local()
 
 
+_process = object()
+
+
+def this_process() -> object:
+    """Something that no other process has: what was begun before a fork is the parent's to end."""
+    return _process
+
+
 def renew_in_child(owner: Renewed) -> None:
     """Renew this object in every child that is forked while somebody holds it."""
     _renewed.add(owner)
@@ -91,6 +99,8 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
+    global _process  # noqa: PLW0603 - there is one process
+    _process = object()
     held = _forking.__dict__.pop("held", ())
     for lock in list(_held_over):
         if lock in held:

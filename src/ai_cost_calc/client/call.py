@@ -15,6 +15,7 @@ from ai_cost_calc.core.flow import Bill, Effect, Outcome, afinish, astart, finis
 from ai_cost_calc.core.money import usd
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.errors import BudgetExceeded
+from ai_cost_calc.forks import this_process
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -76,7 +77,8 @@ class Call:
 
     __slots__ = (
         "_asked", "_at", "_beat_at", "_block", "_borrowed", "_counts_for", "_estimate", "_given", "_holds", "_model",
-        "_provider", "_readings", "_request", "_started", "_tokens", "attribution", "events", "metering", "over",
+        "_process", "_provider", "_readings", "_request", "_started", "_tokens", "attribution", "events", "metering",
+        "over",
     )  # fmt: skip
 
     def __init__(
@@ -84,6 +86,7 @@ class Call:
         block: Call | None = None, estimate: Estimate | None = None,
     ) -> None:  # fmt: skip
         self.metering = metering
+        self._process = this_process()
         self._request = request
         self._provider = request.provider if request is not None else None
         self._model = metering.biller.known_as(request.provider, request.model) if request is not None else None
@@ -203,7 +206,9 @@ class Call:
     # After the call.
 
     def end(self, outcome: Outcome | None = None, *, error: BaseException | None = None, aborted: bool = False) -> None:
-        """Settle what was read, or release; only the first time counts."""
+        """Settle what was read, or release; only the first time counts, and only in the process that began it."""
+        if self.is_inherited:
+            return None
         self.over = True
         hold = self.lend()
         if hold is None:
@@ -296,6 +301,11 @@ class Call:
         self.attribution = attribution
         if at is not None:
             self._at = at
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether a parent process began it, and will end it."""
+        return self._process is not this_process()
 
     # What users see of a guarded block.
 

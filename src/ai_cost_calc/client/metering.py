@@ -109,14 +109,21 @@ class Metering:
         if block is not None and block.attribution == whom:
             self.take(block, reading, token=token)
         elif not self._recorded_by_a_client(reading):
-            call = Call(self, whom)
-            call.open(reserve=False)
-            call.read(reading, token=token)
-            call.end()
+            self._book_alone(reading, whom, token)
+
+    def _book_alone(self, reading: Reading, whom: Attribution, token: str | None) -> None:
+        call = Call(self, whom)
+        call.open(reserve=False)
+        call.read(reading, token=token)
+        call.end()
 
     def take(self, block: Call, reading: Reading, *, token: str | None = None) -> None:
         """Give a block what was read by hand, unless a wrapped client has recorded that response."""
-        if not self._recorded_by_a_client(reading):
+        if self._recorded_by_a_client(reading):
+            return
+        if block.is_inherited:
+            self._book_alone(reading, block.attribution, token)
+        else:
             block.read(reading, token=token)
 
     def first_sight(self, name: str) -> bool:
@@ -198,9 +205,9 @@ class Metering:
         return Call(self, self.attribution(frame), request, block=self._block(frame), estimate=estimate)
 
     def _block(self, frame: Frame | None) -> Call | None:
-        """The innermost open guarded block of this client; those of another client hold other budgets."""
+        """The innermost open guarded block of this client and process; those of others hold other budgets."""
         while frame is not None and frame.block is not None:
-            if frame.block.metering is self and not frame.block.over:
+            if frame.block.metering is self and not (frame.block.over or frame.block.is_inherited):
                 return frame.block  # type: ignore[no-any-return]
             frame = frame.outer
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import sys
 import threading
@@ -22,6 +23,7 @@ from ai_cost_calc.core.event import LAST_AT, MICROS, RevenueEvent
 from ai_cost_calc.core.money import NANOS_PER_USD
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.core.usage import Usage
+from ai_cost_calc.forks import this_process
 
 T = TypeVar("T")
 NANOS_PER_CENT: Final = NANOS_PER_USD // 100
@@ -77,6 +79,7 @@ class _Pending:
 
     def __init__(self, owner: object, book: Callable[[list[tuple[str | None, Reading]]], None]) -> None:
         self.owner = weakref.ref(owner)
+        self.process = this_process()
         self.customer: str | None = None
         self.readings: list[tuple[str | None, Reading]] = []
         self.calls: list[tuple[str, Call]] = []
@@ -84,13 +87,28 @@ class _Pending:
 
     def __del__(self) -> None:
         """A task that ends without tracking: its spend is real, so it is booked, to whom it is known to belong."""
-        for _, call in self.calls:
+        self.book()
+
+    def book(self) -> None:
+        """Nobody will track any more."""
+        calls, self.calls = self.calls, []
+        readings, self.readings = self.readings, []
+        if self.process is not this_process():
+            return
+        for _, call in calls:
             call.end()
-        if self.readings:
-            self._book(self.readings)
+        if readings:
+            self._book(readings)
 
 
 _pending: ContextVar[dict[int, _Pending] | None] = ContextVar("ai_cost_calc_pending", default=None)
+
+
+@atexit.register
+def _book_at_exit() -> None:
+    """The main thread ends without tracking; its context would only be let go when nothing works any more."""
+    for pending in (_pending.get() or {}).values():
+        pending.book()
 
 
 def _owner() -> object:
@@ -229,7 +247,7 @@ class OfficialSurface:
         all_pending = _pending.get()
         mine = (all_pending or {}).get(id(self))
         owner = _owner()
-        if mine is None or mine.owner() is not owner:
+        if mine is None or mine.owner() is not owner or mine.process is not this_process():
             mine = _Pending(owner, self._book_untracked)
             _pending.set({**(all_pending or {}), id(self): mine})
         return mine

@@ -12,17 +12,17 @@ from contextlib import aclosing
 from contextvars import ContextVar
 from functools import cache
 from inspect import iscoroutinefunction
-from threading import Lock
 from typing import Any, Final, Protocol
 from weakref import WeakSet, ref
 
+from ai_cost_calc.forks import ForkLock, held_over_forks
 from ai_cost_calc.ports.providers import Meter
 from ai_cost_calc.providers._tap import Tap, quietly
 
 See = Callable[[bytes], bytes]
 
 _TAP: Final = "_ai_cost_calc_tap"
-_lock: Final = Lock()
+_lock: Final = held_over_forks(ForkLock())
 
 
 class Call(Protocol):

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from threading import Lock
 from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 import msgspec
 
 from ai_cost_calc.errors import ConfigError, UnsupportedClient
+from ai_cost_calc.forks import ForkLock, held_over_forks
 from ai_cost_calc.ports.providers import Meter
 from ai_cost_calc.providers._dropped import settle_dropped
 from ai_cost_calc.providers._http import current
@@ -34,7 +34,7 @@ _SEAMS: Final = {
 }
 """Root module of a library's client classes to the file whose `guarded_class(wrapping)` makes one that stands in."""
 
-_lock: Final = Lock()
+_lock: Final = held_over_forks(ForkLock())
 _owners: WeakKeyDictionary[Any, WeakSet[Any]] = WeakKeyDictionary()
 """The wrapped clients that each guarded HTTP client serves."""
 _classes: WeakValueDictionary[tuple[type[Any], int, str | None], type[Any]] = WeakValueDictionary()

@@ -10,11 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from copy import copy, deepcopy
 from copyreg import __newobj__  # type: ignore[attr-defined]  # what `object.__reduce_ex__` names
-from threading import Lock
 from typing import Any, Final, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from ai_cost_calc.errors import ConfigError
+from ai_cost_calc.forks import ForkLock, held_over_forks
 from ai_cost_calc.ports.providers import Meter
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class Wraps(ABC):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._lock = Lock()
+        self._lock = held_over_forks(ForkLock())
         self._blocks: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 
     @abstractmethod
