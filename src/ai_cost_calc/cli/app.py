@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -49,7 +50,8 @@ def _options(
 
 
 def run() -> None:
-    """Run; known errors are one line on stderr, not a traceback."""
+    """Run; known errors are one line on stderr, not a traceback, and are not logged on top of that."""
+    logging.getLogger("ai_cost_calc").addHandler(logging.NullHandler())
     try:
         app()
     except BudgetExceeded as exc:

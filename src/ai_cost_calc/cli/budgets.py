@@ -52,6 +52,7 @@ def set_budget(
 def list_budgets(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
     """Show the budgets that the ledger keeps."""
     with books(ledger) as calc:
+        calc.budgets.refresh()  # which says what is wrong when the ledger cannot be read
         found = calc.budgets.list()
     if as_json:
         show_json([{"id": budget.name, **definition(budget)} for budget in found])
@@ -76,6 +77,7 @@ def list_budgets(ledger: LedgerOption = None, as_json: JsonOption = False) -> No
 def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
     """Show where every budget stands; exit code 3 when one is used up."""
     with books(ledger) as calc:
+        calc.budgets.refresh()
         found = calc.budgets.status()
     if as_json:
         show_json([{name: getattr(row, name) for name in row.__struct_fields__} for row in found])

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from ai_cost_calc.client.catch_up import CatchUp
 from ai_cost_calc.client.metering import Metering
 from ai_cost_calc.core.budget import Budget, Claim
 from ai_cost_calc.core.event import MICROS
 from ai_cost_calc.core.windows import Window, window_at
-from ai_cost_calc.errors import ConfigError, LedgerError
+from ai_cost_calc.errors import ConfigError, LedgerError, LedgerUnavailable
 from ai_cost_calc.forks import renew_in_child
 from ai_cost_calc.ports.ledgers import BudgetBook, Ledger, SpendQuery, SpendRow
 
@@ -73,9 +74,14 @@ class Budgets:
         self._given: dict[str, Budget] = {}
         self._kept: dict[str, Budget] = {}
         self._in_force: list[Budget] = []
+        self._unseeded: builtins.set[str] = builtins.set()
+        self._catch_up = CatchUp(self._try_again)
 
     def start(self, given: Iterable[Any]) -> None:
-        """Take the constructor's budgets and the kept ones, and seed their state from the ledger."""
+        """Take the constructor's budgets and the kept ones, and seed their state from the ledger.
+
+        A ledger that cannot be reached must not keep an application from starting: that is made good later.
+        """
         for budget in given:
             if not isinstance(budget, Budget):
                 msg = f"budgets must be Budget objects, not {type(budget).__name__}"
@@ -84,7 +90,26 @@ class Budgets:
                 msg = f"two budgets have the id {budget.name!r}; give one of them an id of its own"
                 raise ConfigError(msg)
             self._given[budget.name] = budget
-        self.refresh()
+        try:
+            self.refresh()
+        except LedgerUnavailable as exc:
+            instead = "budgets know only what this process spends, until the ledger answers"
+            self._metering.counters.mistake("ledger", exc, instead)
+            self._put_in_force(seed=False)
+            self._catch_up.begin()  # also where none is given: the ledger may keep some
+
+    def stop(self) -> None:
+        """Do nothing in the background any more."""
+        self._catch_up.stop()
+
+    def _try_again(self) -> bool:
+        try:
+            self.refresh()
+        except LedgerUnavailable:
+            return False
+        except Exception as exc:  # noqa: BLE001 - there is nobody to raise it to
+            self._metering.fault("seed", exc)
+        return not self._unseeded
 
     def refresh(self) -> None:
         """Take over budgets that were set elsewhere, such as on the command line, and what the ledger knows of all."""
@@ -122,8 +147,11 @@ class Budgets:
             return [*self._given.values(), *(b for name, b in self._kept.items() if name not in self._given)]
 
     def renew(self) -> None:
-        """In a forked child: whoever has the lock is not here."""
+        """In a forked child: whoever has the lock is not here, nor is the thread that catches up."""
         self._lock = threading.RLock()
+        self._catch_up = CatchUp(self._try_again)
+        if self._unseeded:
+            self._catch_up.begin()
 
     def status(self) -> builtins.list[BudgetStatus]:
         """Where every budget stands; one kept for each customer has a row for each who spent in this window."""
@@ -149,22 +177,29 @@ class Budgets:
         if not tuple(budget.each):
             return [()]
         windows = _windows(budget, now)
-        return [row.group for row in self._spent(budget, windows[-1].start, windows[0].end)]
+        try:
+            return [row.group for row in self._spent(budget, windows[-1].start, windows[0].end)]
+        except LedgerError as exc:
+            self._metering.fault("status", exc)
+            return []
 
     def _keeper(self) -> BudgetBook | None:
         ledger: Any = self._ledger()
         return ledger if hasattr(ledger, "save_budget") else None
 
-    def _put_in_force(self) -> None:
+    def _put_in_force(self, *, seed: bool = True) -> None:
         budgets = [self._canonical(budget) for budget in self.list()]
         before = {budget.name: budget for budget in self._in_force}
-        new = [budget for budget in budgets if before.get(budget.name) != budget]
-        if new:
+        new = [budget for budget in budgets if before.get(budget.name) != budget or budget.name in self._unseeded]
+        if new and seed:
             self._flush()  # the ledger's figures are to hold what this process has spent until now
-        for budget in new:
-            self._seed(budget)
+        unseeded = {budget.name: budget for budget in new if not (seed and self._seed(budget))}
+        self._unseeded = builtins.set(unseeded)
         self._in_force = budgets
+        self._metering.unknown = frozenset([name for name in unseeded if unseeded[name].on_unavailable == "closed"])
         self._metering.enforce(budgets)
+        if unseeded:
+            self._catch_up.begin()
 
     def _canonical(self, budget: Budget) -> Budget:
         """Name the model as the price book does, since that is what calls are matched and kept by."""
@@ -175,14 +210,19 @@ class Budgets:
             changes["model"] = found.id
         return dataclasses.replace(budget, **changes)
 
-    def _seed(self, budget: Budget) -> None:
-        """Tell the store what the ledger knows of this window, so that a restart forgets nothing."""
+    def _seed(self, budget: Budget) -> bool:
+        """Tell the store what the ledger knows of this window, so that a restart forgets nothing; whether it could."""
         now = self._clock()
-        for window in _windows(budget, now):
-            for row in self._spent(budget, window.start, window.end):
-                if None not in row.group:
-                    key = budget.key_of([str(value) for value in row.group])
-                    self._metering.store.seed(key, window, _in_unit(budget, row))
+        try:
+            for window in _windows(budget, now):
+                for row in self._spent(budget, window.start, window.end):
+                    if None not in row.group:
+                        key = budget.key_of([str(value) for value in row.group])
+                        self._metering.store.seed(key, window, _in_unit(budget, row))
+        except LedgerError as exc:
+            self._metering.fault("seed", exc)
+            return False
+        return True
 
     def _spent(self, budget: Budget, start: float, end: float) -> builtins.list[SpendRow]:
         query = SpendQuery(
@@ -192,11 +232,7 @@ class Budgets:
             where=dict(budget.selectors),
             organization=self._organization,
         )
-        try:
-            return self._ledger().spend(query)
-        except LedgerError as exc:
-            self._metering.fault("seed", exc)
-            return []
+        return self._ledger().spend(query)
 
 
 def _windows(budget: Budget, now: float) -> list[Window]:

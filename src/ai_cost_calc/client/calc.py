@@ -289,6 +289,7 @@ class AiCostCalc(Costs, Repricing, OfficialSurface):
     def shutdown(self, timeout: float = 5.0) -> int:
         """Flush and let go of files and threads; return how many records wait on disk for the next start."""
         settle_dropped()
+        self.budgets.stop()
         left = self._delivery.close(timeout)
         self._books.close()
         return left

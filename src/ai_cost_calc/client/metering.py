@@ -39,6 +39,7 @@ class Metering:
         self.budgets = BudgetSet(())
         self._strict = self._warns = self.holds = self.by_model = False
         self.alike = True
+        self.unknown: frozenset[str] = frozenset()
         self.store = store
         self.biller = biller
         self.estimator = estimator
@@ -214,6 +215,8 @@ class Metering:
 
     def _reserve(self, effect: Reserve) -> Refusal | None:
         try:
+            if self.unknown:
+                self._refuse_unknown(effect.reservation)
             refusal = self.store.reserve(effect.reservation, now=self.clock(), lease_seconds=self.lease_seconds)
         except BudgetStoreError as exc:
             self.counters.fault("budget store", exc)
@@ -225,6 +228,15 @@ class Metering:
         if refusal is not None:
             self.counters.blocked += 1
         return refusal
+
+    def _refuse_unknown(self, reservation: Reservation) -> None:
+        """Refuse a call for a budget that must not guess: what it has spent could not be read from the ledger yet."""
+        for claim in reservation.claims:
+            if claim.budget.name in self.unknown:
+                raise BudgetStoreError(
+                    f"what budget {claim.budget.name!r} ({claim.scope}) has spent is not known: the ledger cannot be "
+                    'read yet; with on_unavailable="open" calls go on meanwhile'
+                )
 
     def _settle(self, effect: Settle) -> None:
         now = self.clock()
