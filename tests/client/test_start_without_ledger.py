@@ -1,4 +1,4 @@
-"""An application starts and its calls go on while the ledger cannot be reached; budgets learn later what they missed."""
+"""Applications start and call while the ledger cannot be reached; budgets learn later what they missed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ai_cost_calc.client import catch_up
 from ai_cost_calc.core.event import Record
 from ai_cost_calc.ledgers.memory import MemoryLedger
 from ai_cost_calc.ports.ledgers import SpendQuery, SpendRow
+from ai_cost_calc.testing._forks import exit_code, forked
 from tests.client.bodies import ten_cents
 from tests.conftest import MakeCalc
 
@@ -131,3 +132,29 @@ def test_a_damaged_file_keeps_no_application_from_starting(make_calc: MakeCalc, 
     path.rename(tmp_path / "damaged.db")
     assert calc.flush(30) == 0
     assert calc.report().total.calls == 1
+
+
+def test_a_forked_worker_catches_up_by_itself(
+    make_calc: MakeCalc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that forks its workers while the ledger is down: their budgets learn what was spent, too."""
+    path = tmp_path / "spend.db"
+    before = make_calc(f"sqlite:///{path}")
+    before.record(ten_cents())
+    before.shutdown()
+    path.rename(tmp_path / "away.db")
+    path.mkdir()
+    calc = make_calc(f"sqlite:///{path}", budgets=[Budget("0.10", per="day", on_unavailable="closed")])
+
+    def work() -> int:
+        with pytest.raises(BudgetStoreError):
+            _call(calc)
+        path.rmdir()
+        (tmp_path / "away.db").rename(path)
+        _budgets_caught_up()
+        with pytest.raises(BudgetExceeded):
+            _call(calc)
+        return calc.shutdown()
+
+    monkeypatch.setattr(catch_up, "FIRST_SECONDS", 0.01)
+    assert exit_code(forked(work)) == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,7 +17,7 @@ from ai_cost_calc.core.budget import Budget, Claim
 from ai_cost_calc.core.event import MICROS
 from ai_cost_calc.core.windows import Window, window_at
 from ai_cost_calc.errors import ConfigError, LedgerError, LedgerUnavailable
-from ai_cost_calc.forks import renew_in_child
+from ai_cost_calc.forks import ForkLock, held_over_forks
 from ai_cost_calc.ports.ledgers import BudgetBook, Ledger, SpendQuery, SpendRow
 
 if TYPE_CHECKING:
@@ -61,6 +60,7 @@ class Budgets:
     def __init__(
         self, *, metering: Metering, ledger: Callable[[], Ledger], book: Callable[[], PriceBook],
         clock: Callable[[], float], organization: str, fail_closed: bool, flush: Callable[[], object],
+        catch_up: CatchUp,
     ) -> None:  # fmt: skip
         self._metering = metering
         self._ledger = ledger
@@ -69,13 +69,12 @@ class Budgets:
         self._organization = organization
         self._fail_closed = fail_closed
         self._flush = flush
-        self._lock = threading.RLock()
-        renew_in_child(self)
+        self._lock = held_over_forks(ForkLock())
         self._given: dict[str, Budget] = {}
         self._kept: dict[str, Budget] = {}
         self._in_force: list[Budget] = []
         self._unseeded: builtins.set[str] = builtins.set()
-        self._catch_up = CatchUp(self._try_again)
+        self._catch_up = catch_up
 
     def start(self, given: Iterable[Any]) -> None:
         """Take the constructor's budgets and the kept ones, and seed their state from the ledger.
@@ -96,11 +95,7 @@ class Budgets:
             instead = "budgets know only what this process spends, until the ledger answers"
             self._metering.counters.mistake("ledger", exc, instead)
             self._put_in_force(seed=False)
-            self._catch_up.begin()  # also where none is given: the ledger may keep some
-
-    def stop(self) -> None:
-        """Do nothing in the background any more."""
-        self._catch_up.stop()
+            self._catch_up.begin(self._try_again)  # also where none is given: the ledger may keep some
 
     def _try_again(self) -> bool:
         try:
@@ -145,13 +140,6 @@ class Budgets:
         """The budgets in force."""
         with self._lock:
             return [*self._given.values(), *(b for name, b in self._kept.items() if name not in self._given)]
-
-    def renew(self) -> None:
-        """In a forked child: whoever has the lock is not here, nor is the thread that catches up."""
-        self._lock = threading.RLock()
-        self._catch_up = CatchUp(self._try_again)
-        if self._unseeded:
-            self._catch_up.begin()
 
     def status(self) -> builtins.list[BudgetStatus]:
         """Where every budget stands; one kept for each customer has a row for each who spent in this window."""
@@ -199,7 +187,9 @@ class Budgets:
         self._metering.unknown = frozenset([name for name in unseeded if unseeded[name].on_unavailable == "closed"])
         self._metering.enforce(budgets)
         if unseeded:
-            self._catch_up.begin()
+            self._catch_up.begin(self._try_again)
+        elif seed:
+            self._catch_up.done()
 
     def _canonical(self, budget: Budget) -> Budget:
         """Name the model as the price book does, since that is what calls are matched and kept by."""

@@ -13,6 +13,7 @@ from ai_cost_calc.budgets import open_budget_store
 from ai_cost_calc.budgets.learning import Learned
 from ai_cost_calc.client.billing import Biller, EventIds
 from ai_cost_calc.client.budgets import Budgets
+from ai_cost_calc.client.catch_up import CatchUp
 from ai_cost_calc.client.costs import Costs
 from ai_cost_calc.client.estimating import Estimator
 from ai_cost_calc.client.guard import Guard, Label
@@ -119,9 +120,11 @@ class AiCostCalc(Costs, Repricing, OfficialSurface):
             flush_interval_seconds=flush_interval,
         )
         self._metering = self._build_metering()
+        self._catch_up = CatchUp()
         self.budgets = Budgets(
             metering=self._metering, ledger=self._books.current, book=self._prices.book, clock=clock,
             organization=self.config.organization, fail_closed=budget_fail_closed, flush=self.flush,
+            catch_up=self._catch_up,
         )  # fmt: skip
         self._delivery.adopt(ADOPT_SECONDS)
         self.budgets.start(budgets)
@@ -289,7 +292,7 @@ class AiCostCalc(Costs, Repricing, OfficialSurface):
     def shutdown(self, timeout: float = 5.0) -> int:
         """Flush and let go of files and threads; return how many records wait on disk for the next start."""
         settle_dropped()
-        self.budgets.stop()
+        self._catch_up.stop()
         left = self._delivery.close(timeout)
         self._books.close()
         return left
