@@ -77,13 +77,22 @@ class Config:
             name: environ[variable] for name, variable in _ENVIRONMENT.items() if environ.get(variable)
         }
         said |= {name: value for name, value in explicit.items() if value is not None}
-        said["data_dir"] = Path(said["data_dir"]).expanduser() if said.get("data_dir") else _default_data_dir()
+        said["data_dir"] = _folder(said["data_dir"]) if said.get("data_dir") else _default_data_dir()
         if said.get("prices"):
             said["prices"] = Path(said["prices"]).expanduser()
         said.setdefault("ledger", f"sqlite:///{said['data_dir'] / 'spend.db'}")
         if fallback := said.pop("fallback_price", None):
             said["fallback_nanos_per_token"] = _per_token(fallback)
         return cls(**_checked(said))
+
+
+def _folder(data_dir: Any) -> Path:
+    from pathlib import Path  # noqa: PLC0415 - keeps `import ai_cost_calc` quick
+
+    try:
+        return Path(data_dir).expanduser()
+    except (TypeError, RuntimeError) as exc:
+        raise ConfigError(f"data_dir must be the path of a folder, not {data_dir!r}") from exc
 
 
 def _default_data_dir() -> Path:
@@ -95,10 +104,13 @@ def _default_data_dir() -> Path:
 def _per_token(usd_per_million: Decimal | int | str) -> int:
     """Nano-dollars per token, rounded up, so that the fallback never understates what was asked for."""
     try:
-        return -(-nanos_from_usd(usd_per_million, field="fallback_price") // 1_000_000)
+        nanos = nanos_from_usd(usd_per_million, field="fallback_price")
     except (TypeError, ValueError) as exc:
         msg = f"{exc}; fallback_price is US dollars per million tokens"
         raise ConfigError(msg) from exc
+    if nanos < 0:
+        raise ConfigError(f"fallback_price {usd_per_million!r} is negative; it is US dollars per million tokens")
+    return -(-nanos // 1_000_000)
 
 
 def _checked(said: dict[str, Any]) -> dict[str, Any]:

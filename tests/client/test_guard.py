@@ -180,7 +180,7 @@ def test_functions_as_labels_make_no_sense_for_a_block(make_calc: MakeCalc) -> N
         pytest.fail("the block must not run")
 
 
-@pytest.mark.parametrize("bad", [0.1, "a lot", True])
+@pytest.mark.parametrize("bad", [0.1, "a lot", True, "-0.10"])
 def test_an_estimate_is_money(make_calc: MakeCalc, bad: object) -> None:
     """Floats and words are refused where they are written."""
     with pytest.raises(ConfigError, match="estimate"):

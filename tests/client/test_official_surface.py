@@ -23,6 +23,7 @@ from ai_cost_calc import (
     AiCostCalcError,
     Budget,
     BudgetExceeded,
+    ConfigError,
     CostResult,
     LedgerError,
     LedgerUnavailable,
@@ -74,12 +75,14 @@ def test_every_official_argument_is_taken(make_calc: MakeCalc) -> None:
     [
         {"flush_interval": 0}, {"flush_interval": float("nan")}, {"flush_interval": "5"}, {"max_retries": -1},
         {"max_retries": True}, {"budget_fail_closed": "yes"}, {"default_event_type": " "}, {"api_key": ""},
-        {"on_error": "print"},
+        {"on_error": "print"}, {"budgets": 5}, {"budgets": [5]}, {"data_dir": 5}, {"fallback_price": "-5"},
+        {"ledger": 5}, {"ledger": b"memory:"}, {"ledger": "sqlite:///"},
     ],
 )  # fmt: skip
 def test_bad_settings_are_a_value_error_at_construction(make_calc: MakeCalc, bad: dict[str, object]) -> None:
     """A wrong setting is reported where it is written, with its name."""
-    with pytest.raises(ValueError, match=next(iter(bad))):
+    assert issubclass(ConfigError, ValueError)
+    with pytest.raises(ConfigError, match=f"{next(iter(bad))}|names no file"):
         make_calc(**bad)
 
 

@@ -81,6 +81,8 @@ class Budgets:
 
         A ledger that cannot be reached must not keep an application from starting: that is made good later.
         """
+        if not isinstance(given, Iterable):
+            raise ConfigError(f"budgets must be Budget objects in a list, not {given!r}")
         for budget in given:
             if not isinstance(budget, Budget):
                 msg = f"budgets must be Budget objects, not {type(budget).__name__}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from ai_cost_calc.budgets import open_budget_store
 from ai_cost_calc.budgets.learning import Learned
@@ -89,7 +89,7 @@ class AiCostCalc(Costs, Repricing, OfficialSurface):
     ) -> None:
         from ai_cost_calc.delivery import Delivery  # noqa: PLC0415 - keeps `import ai_cost_calc` quick
 
-        given = None if ledger is None or isinstance(ledger, str) else ledger
+        given = None if ledger is None or isinstance(ledger, str) else _ledger(ledger)
         self.config = Config.from_env(
             ledger=ledger if given is None else "given:",
             api_key=api_key,
@@ -304,6 +304,12 @@ class AiCostCalc(Costs, Repricing, OfficialSurface):
     def __exit__(self, *exc: object) -> None:
         """Shut down."""
         self.shutdown()
+
+
+def _ledger(given: Any) -> Ledger:
+    if not all(callable(getattr(given, name, None)) for name in ("append", "spend")):
+        raise ConfigError(f"ledger must be a URL such as sqlite:///spend.db or a Ledger, not {given!r}")
+    return cast("Ledger", given)
 
 
 def _names(model_map: object) -> dict[str, str]:

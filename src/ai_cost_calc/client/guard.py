@@ -268,5 +268,7 @@ def _given(estimate: Decimal | int | str) -> Estimate:
         nanos = nanos_from_usd(estimate, field="estimate")
     except (TypeError, ValueError) as exc:
         raise ConfigError(str(exc)) from exc
+    if nanos < 0:
+        raise ConfigError(f"estimate {estimate!r} is negative; a call that costs nothing is estimated at 0")
     most = Amounts(nanos, 0)
     return Estimate(expected=most, strict=most, learned=True)

@@ -88,7 +88,8 @@ class Books:
         url = self._config.ledger
         if url.startswith(_SQLITE):
             path = Path(url.removeprefix(_SQLITE).partition("?")[0]).expanduser()
-            return path.with_name(path.name + ".pending")
+            if path.name:  # opening the ledger says what is wrong with a URL that names no file
+                return path.with_name(path.name + ".pending")
         if self._given is not None:
             url = f"{type(self._given).__module__}.{type(self._given).__qualname__} {getattr(self._given, 'url', '')}"
         name = f"{crc32(f'{url} {self._config.organization}'.encode()):08x}"
