@@ -35,7 +35,12 @@ OTHERS = {
 """What else watches calls of the openai SDK, and what to install of it."""
 PYTHONS = ["3.11", "3.12", "3.13"]
 FOR_TESTS = ["--all-extras", "--group=tests"]
-MEETS_OPENAI = ["tests/providers", "tests/client"]
+MEETS_OPENAI = [
+    str(path)
+    for folder in ("tests/client", "tests/providers/seams")
+    for path in sorted(Path(folder).glob("test_*.py"))
+    if "openai" in path.read_text(encoding="utf-8")
+]
 
 
 def install(session: nox.Session, *options: str) -> None:
