@@ -35,6 +35,7 @@ OTHERS = {
 """What else watches calls of the openai SDK, and what to install of it."""
 PYTHONS = ["3.11", "3.12", "3.13"]
 FOR_TESTS = ["--all-extras", "--group=tests"]
+AT_ONCE = "--numprocesses=auto"
 MEETS_OPENAI = [
     str(path)
     for folder in ("tests/client", "tests/providers/seams")
@@ -99,9 +100,9 @@ def tests(session: nox.Session) -> None:
     measured = {"COVERAGE_FILE": str(Path(session.virtualenv.location).resolve() / ".coverage")}
     install(session, *FOR_TESTS, "--group=openai2")
     session.run("coverage", "erase", env=measured)
-    session.run("coverage", "run", "-m", "pytest", *MEETS_OPENAI, env=measured)
+    session.run("coverage", "run", "-m", "pytest", AT_ONCE, *MEETS_OPENAI, env=measured)
     install(session, *FOR_TESTS, "--group=openai3")
-    session.run("coverage", "run", "-m", "pytest", env=measured)
+    session.run("coverage", "run", "-m", "pytest", AT_ONCE, env=measured)
     session.run("coverage", "combine", "--quiet", env=measured)
     session.run("coverage", "report", env=measured)
 

@@ -8,9 +8,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -472,7 +474,7 @@ class TestBrokenFiles:
                 read_only.append([make_event()])
             return 0
 
-        for folder in path.parents[:3]:
+        for folder in takewhile(lambda folder: folder != Path(tempfile.gettempdir()), path.parents):
             folder.chmod(0o755)
         child = forked(read_and_append)
         code = exit_code(child)
