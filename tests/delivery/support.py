@@ -80,11 +80,11 @@ class ScriptedLedger:
 
     def spend(self, query: Any, /) -> list[Any]:
         """Not asked for by delivery."""
-        raise NotImplementedError
+        raise AssertionError("delivery appends, and nothing else")
 
     def events(self, query: Any, /, *, limit: int = 100, after: str | None = None) -> list[UsageEvent]:
         """Not asked for by delivery."""
-        raise NotImplementedError
+        raise AssertionError("delivery appends, and nothing else")
 
     def close(self) -> None:
         """Count it."""

@@ -46,7 +46,7 @@ class BudgetStoreConformance:
     @pytest.fixture
     def open_store(self) -> OpenStore:
         """Override: a callable that gives a new store with nothing in it, each time."""
-        raise NotImplementedError("override the fixture open_store; it returns a callable that opens an empty store")
+        pytest.fail("override the fixture open_store; it returns a callable that opens an empty store")
 
     @pytest.fixture
     def store(self, open_store: OpenStore) -> Iterator[BudgetStore]:
