@@ -20,7 +20,7 @@ import msgspec
 from ai_cost_calc.ports.providers import Meter, RunningCall
 from ai_cost_calc.providers._call import TappedCall, abegin, begin
 from ai_cost_calc.providers._dropped import settle_dropped
-from ai_cost_calc.providers._http import hook, hook_of
+from ai_cost_calc.providers._http import current, hook, hook_of
 from ai_cost_calc.providers._include_usage import refuses
 from ai_cost_calc.providers._request import Sending
 from ai_cost_calc.providers._tap import quietly
@@ -60,6 +60,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
         sending: what a call with these options is; `None` for one that costs nothing.
         refused: told that this client's host does not take a request as `sending` changed it.
         sockets: taps its WebSocket connections, where it makes any.
+        attempt: its method that sends a request once, where middleware may do that while a stream is read, long after
+            `request` has returned.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     sending: Callable[[Any, Any], Sending | None]
     refused: Callable[[Any, Sending], None] = lambda *_: None
     sockets: Taps | None = None
+    attempt: str | None = None
 
 
 class SdkProvider(Wraps):
@@ -183,8 +186,11 @@ def _guarded_class(wrapping: Wrapping) -> type[Any]:
         "with_options": _copying(wrapping, "with_options"),
         **copying(wrapping.base, wrapping.rewrapped),
     }
-    if wrapping.provider.vendor.sockets is not None:
-        namespace |= wrapping.provider.vendor.sockets.members(base)
+    vendor = wrapping.provider.vendor
+    if vendor.sockets is not None:
+        namespace |= vendor.sockets.members(base)
+    if vendor.attempt is not None:
+        namespace[vendor.attempt] = _attempting(guarded, wrapping, getattr(base, vendor.attempt))
     return stand_in(wrapping, namespace)
 
 
@@ -230,3 +236,16 @@ def _aguarded(wrapping: Wrapping, original: Callable[..., Any]) -> Callable[...,
             return await original(self, cast_to, options, **kwargs)
 
     return request
+
+
+def _attempting(guarded: Callable[..., Any], wrapping: Wrapping, original: Callable[..., Any]) -> Callable[..., Any]:
+    """An attempt outside of every call is a call of its own."""
+    alone = guarded(wrapping, lambda self, _, options, **kwargs: original(self, options, **kwargs))
+
+    @wraps(original)
+    def attempt(self: Any, options: Any, **kwargs: Any) -> Any:
+        if current.get() is not None:
+            return original(self, options, **kwargs)
+        return alone(self, None, options, **kwargs)
+
+    return attempt

@@ -2,8 +2,10 @@
 
 Billed is `POST /v1/messages` (docs.claude.com, "Pricing"), stable and beta, and batches of them, as their results say;
 counting tokens is free. At the guard every client asks for `/v1/messages`; those of Amazon Bedrock and Vertex
-AI send it elsewhere. Read in anthropic 2.12: `resources/messages/`, `resources/beta/messages/`, `lib/bedrock/`,
-`lib/vertex/`, `lib/google_cloud/`, `lib/aws/`, `lib/foundry.py`.
+AI send it elsewhere. Middleware may send more while a stream is read, after `request` has returned, as
+`BetaRefusalFallbackMiddleware` does: each such attempt is a call of its own. Read in anthropic 2.12: `_base_client.py`
+(`_attempt_request`), `resources/messages/`, `resources/beta/messages/`, `lib/bedrock/`, `lib/vertex/`,
+`lib/google_cloud/`, `lib/aws/`, `lib/foundry.py`, `lib/middleware/`.
 """
 
 from __future__ import annotations
@@ -117,5 +119,6 @@ PROVIDER: Final = SdkProvider(
         oldest=(2, 0),
         clients=tuple(f"{prefix}{name}" for name in CLOUDS for prefix in ("", "Async")),
         sending=sending,
+        attempt="_attempt_request",
     )
 )

@@ -84,3 +84,14 @@ def anthropic_client(simulator: ProviderSimulator, meter: RecordingMeter) -> Ite
     with anthropic.Anthropic(base_url=simulator.anthropic_base_url, api_key="any", http_client=http) as client:
         provider_for(client).wrap(client, meter)
         yield client
+
+
+@pytest.fixture
+async def async_anthropic(simulator: ProviderSimulator, meter: RecordingMeter) -> AsyncIterator[Any]:
+    """A wrapped `anthropic.AsyncAnthropic`."""
+    anthropic = pytest.importorskip("anthropic")
+    http = anthropic.DefaultAsyncHttpxClient(verify=False)
+    url = simulator.anthropic_base_url
+    async with anthropic.AsyncAnthropic(base_url=url, api_key="any", http_client=http) as client:
+        provider_for(client).wrap(client, meter)
+        yield client

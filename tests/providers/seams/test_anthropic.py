@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -86,17 +86,6 @@ ASYNC_FORMS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.fixture
-async def aclient(simulator: ProviderSimulator, meter: RecordingMeter) -> AsyncIterator[Any]:
-    """A wrapped asynchronous client."""
-    http = anthropic.DefaultAsyncHttpxClient(verify=False)
-    async with anthropic.AsyncAnthropic(
-        base_url=simulator.anthropic_base_url, api_key="any", http_client=http
-    ) as client:
-        provider_for(client).wrap(client, meter)
-        yield client
-
-
 def check(meter: RecordingMeter, simulator: ProviderSimulator) -> None:
     """One request, one begin, one reading with the exact usage, one end."""
     assert len(simulator.requests) == 1
@@ -119,10 +108,10 @@ def test_anthropic_is_metered_once(
 
 @pytest.mark.parametrize("form", ASYNC_FORMS)
 async def test_async_anthropic_is_metered_once(
-    form: str, aclient: Any, meter: RecordingMeter, simulator: ProviderSimulator
+    form: str, async_anthropic: Any, meter: RecordingMeter, simulator: ProviderSimulator
 ) -> None:
     """The asynchronous client is metered in the same way."""
-    await ASYNC_FORMS[form](aclient)
+    await ASYNC_FORMS[form](async_anthropic)
     check(meter, simulator)
 
 
@@ -172,13 +161,13 @@ def test_a_refusal_reaches_the_caller_as_it_is(
     assert simulator.requests == []
 
 
-async def test_an_async_refusal(aclient: Any, meter: RecordingMeter, simulator: ProviderSimulator) -> None:
+async def test_an_async_refusal(async_anthropic: Any, meter: RecordingMeter, simulator: ProviderSimulator) -> None:
     """The asynchronous client refuses in the same way, its helper included."""
     meter.refusal = budget_exceeded()
     with pytest.raises(BudgetExceeded):
-        await aclient.messages.create(**ASK)
+        await async_anthropic.messages.create(**ASK)
     with pytest.raises(BudgetExceeded):
-        await _ahelper(aclient)
+        await _ahelper(async_anthropic)
     assert simulator.requests == []
 
 
@@ -238,13 +227,13 @@ def test_a_dropped_stream_is_closed_at_once(
         gc.enable()
 
 
-async def test_a_cancelled_stream(aclient: Any, meter: RecordingMeter, simulator: ProviderSimulator) -> None:
+async def test_a_cancelled_stream(async_anthropic: Any, meter: RecordingMeter, simulator: ProviderSimulator) -> None:
     """Cancelling the task that reads a stream ends its call."""
     simulator.next(chunk_delay_ms=2, text=TEXT)
     started = asyncio.Event()
 
     async def consume() -> None:
-        async with aclient.messages.stream(**ASK) as stream:
+        async with async_anthropic.messages.stream(**ASK) as stream:
             async for _ in stream.text_stream:
                 started.set()
 
