@@ -100,6 +100,7 @@ class TappedCall:
     __slots__ = (
         "_arrived",
         "_context",
+        "_elsewhere",
         "_hook",
         "_library",
         "_open",
@@ -122,6 +123,7 @@ class TappedCall:
         self._hook: Hook | None = None
         self.answered = False
         self._arrived: list[Any] = []
+        self._elsewhere: Any = None
         self._open: list[Tap] = []
         self._returned = False
 
@@ -142,7 +144,7 @@ class TappedCall:
             current.reset(self._context)
         if self._hook is not None:
             self._hook.leave(self)
-        for response in self._arrived:
+        for response in quietly(self.meter, "tap", self._answers) or ():
             quietly(self.meter, "tap", self._take, response, error)
         request = self.sending.request
         if error is None and self._open:
@@ -159,11 +161,20 @@ class TappedCall:
         """An attempt was answered, successfully, and is billed."""
         self.answered = True
         if self.sending.path not in self._library.path(response):
+            self._elsewhere = response
             return
         if self.sending.request.stream:
             self._tap(response)
         else:
             self._arrived.append(response)
+
+    def _answers(self) -> list[Any]:
+        """What has arrived; an answer from another path is ours where a redirect of our request led to it."""
+        last = self._elsewhere
+        if last is None or self._arrived or self._open:
+            return self._arrived
+        asked = (self._library.path(each) for each in getattr(last, "history", ()))
+        return [last] if any(self.sending.path in path for path in asked) else []
 
     def returned(self, response: Any) -> None:
         """An HTTP client returned a response; no hook saw it if another client underneath has sent the request."""
