@@ -250,6 +250,9 @@ def test_a_region_multiplies_every_tier(book: PriceBook, tokens: int, dollars: s
         ("anthropic claude-sonnet-4-5", {"web_searches": 1, "web_fetches": 9}, {}, "0.01"),  # fetches are free
         ("google claude-sonnet-4-5", {"web_searches": 1}, {}, "0.01"),  # no rate in genai-prices
         ("google gemini-2.5-flash", {"web_searches": 1}, {}, "0.035"),
+        ("google gemini-live-2.5-flash-preview", {"web_searches": 1}, {}, "0.035"),
+        ("google gemini-2.5-flash", {"web_searches": 1}, {"search": "maps"}, "0.025"),
+        ("google gemini-3-pro-preview", {"web_searches": 2}, {"search": "maps"}, "0.028"),
         ("google gemini-2.5-flash-image", {"web_searches": 1}, {}, "0.035"),  # no rate in genai-prices
         ("google gemini-3-flash-preview", {"web_searches": 3}, {}, "0.042"),
         ("x-ai grok-4.3", {"web_searches": 2}, {}, "0.01"),

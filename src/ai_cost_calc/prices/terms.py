@@ -162,12 +162,20 @@ _FEES: Final = (
         source=f"{_ANTHROPIC}: web search, also on Google Cloud",
     ),
     Fee(
-        sellers=("google",), models=r"gemini-[12].*", count="web_searches", usd_per_1000="35",
+        sellers=("google",), models=r"gemini-(?:live-)?[12].*", count="web_searches", usd_per_1000="35",
         source=f"{_GEMINI}: a prompt grounded with Google Search",
     ),
     Fee(
         sellers=("google",), models=r"gemini-(?:[3-9]|omni|nano).*", count="web_searches", usd_per_1000="14",
         source=f"{_GEMINI}: a search query",
+    ),
+    Fee(
+        sellers=("google",), models=r"gemini-(?:live-)?[12].*", count="web_searches", usd_per_1000="25",
+        context="search:maps", source=f"{_GEMINI}: a prompt grounded with Google Maps",
+    ),
+    Fee(
+        sellers=("google",), models=r"gemini-(?:[3-9]|omni|nano).*", count="web_searches", usd_per_1000="14",
+        context="search:maps", source=f"{_GEMINI}: a query to Google Maps",
     ),
     *(
         Fee(sellers=("x-ai",), count=count, usd_per_1000="5", source=f"{_XAI}: tool invocation")

@@ -71,9 +71,9 @@ class BatchLine(Wire, rename={"model_output": "modelOutput"}):
 
 
 class BatchTotal(Wire):
-    """What the lines add up to, by model and size of request; a file may have none, if it is some other file."""
+    """What the lines add up to, by model, size and context of request; a file of something else may have none."""
 
-    readings: dict[tuple[str | None, int], Reading]
+    readings: dict[tuple[str | None, int, tuple[tuple[str, str], ...]], Reading]
     lines: int = 0
 
 
@@ -115,7 +115,8 @@ def _add(kept: BatchTotal, reading: Reading, *, by_size: bool) -> None:
     for each in (replace(reading, also=()), *reading.also):
         if each.usage is None:
             continue
-        key = each.model, bisect_left(TIER_STARTS, each.usage.input_tokens) if by_size else 0
+        size = bisect_left(TIER_STARTS, each.usage.input_tokens) if by_size else 0
+        key = each.model, size, tuple(each.context.items())
         before = kept.readings.get(key)
         kept.readings[key] = replace(each, response_id=None) if before is None else _sum(before, each.usage, each)
 

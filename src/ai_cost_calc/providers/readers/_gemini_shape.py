@@ -1,19 +1,16 @@
 """Google's `generateContent`, `embedContent` and Live API, on the Gemini API and on Vertex AI.
 
 Source: ai.google.dev/api/generate-content#UsageMetadata and .../live#usagemetadata; google-genai 3.4, `types.py`
-(`GenerateContentResponseUsageMetadata`, `UsageMetadata`). Grounding with Google Search is billed beside the tokens
-(ai.google.dev/gemini-api/docs/pricing): per grounded prompt up to Gemini 2.5, per search query from Gemini 3 on.
+(`GenerateContentResponseUsageMetadata`, `UsageMetadata`).
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
-
-from msgspec.structs import replace
 
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.providers.readers._flavour import Flavour, Source, sum_counts, utf8_bytes
+from ai_cost_calc.providers.readers._grounding import Grounding, Searches, searches_in, with_searches
 from ai_cost_calc.providers.readers._wire import Count, Wire
 
 
@@ -40,12 +37,6 @@ class UsageMetadata(Wire, rename="camel"):
     tool_use_prompt_tokens_details: list[ModalityCount] | None = None
     traffic_type: Any = None
     service_tier: Any = None
-
-
-class Grounding(Wire, rename="camel"):
-    """What a candidate was grounded on; only the number of search queries is used."""
-
-    web_search_queries: list[Any] | None = None
 
 
 class Candidate(Wire, rename="camel"):
@@ -99,7 +90,7 @@ class GeminiTotal(Wire):
     response_id: str | None = None
     model: str | None = None
     usage: UsageMetadata | None = None
-    queries: int = 0
+    searches: Searches = Searches()
 
 
 _MODALITIES: Final = {
@@ -171,8 +162,8 @@ def fold_gemini(kept: GeminiTotal | None, chunk: Any) -> GeminiTotal:
         kept.usage = chunk.usage_metadata
     kept.model = chunk.model_version or kept.model
     kept.response_id = chunk.response_id or kept.response_id
-    grounded = (each.grounding_metadata for each in chunk.candidates or ())
-    kept.queries = max(kept.queries, sum(len(each.web_search_queries or ()) for each in grounded if each is not None))
+    if any(each.grounding_metadata is not None for each in chunk.candidates or ()):
+        kept.searches |= searches_in([each.grounding_metadata for each in chunk.candidates])
     return kept
 
 
@@ -183,21 +174,12 @@ def read_gemini(wire: Any, source: Source) -> Reading:
     reading = source.reading(
         None if total.usage is None else gemini_counts(total.usage), total.model, total.response_id, service_tier=tier
     )
-    return with_searches(reading, total.queries)
+    return with_searches(reading, total.searches)
 
 
 def _tier(usage: UsageMetadata) -> str | None:
     tier = usage.service_tier
     return str(tier).lower() if isinstance(tier, str) and tier else _TIERS.get(str(usage.traffic_type))
-
-
-def with_searches(reading: Reading, queries: int) -> Reading:
-    """Add a reading for Google searches, which are billed on top of the answer."""
-    if not queries or reading.usage is None:
-        return reading
-    searches = 1 if re.search(r"gemini-[12]\b", reading.model or "") else queries
-    extra = replace(reading, usage=type(reading.usage)(web_searches=searches), response_id=None, anomaly=None)
-    return replace(reading, also=(extra,))
 
 
 def gemini_text(chunk: Any) -> int:
@@ -215,6 +197,7 @@ class ServerContent(Wire, rename="camel"):
     """Content that the Live API sends."""
 
     turn_complete: bool | None = None
+    grounding_metadata: Grounding | None = None
 
 
 class LiveMessage(GeminiFacts, rename="camel"):
@@ -224,10 +207,12 @@ class LiveMessage(GeminiFacts, rename="camel"):
 
 
 class LiveTotal(Wire):
-    """What the messages of a session add up to: turns that are over, and the one under way."""
+    """What the messages of a session add up to: turns that are over, and the one under way, with their searches."""
 
     turns: list[dict[str, Any]]
     turn: dict[str, Any] | None = None
+    searched: tuple[Searches, ...] = ()
+    searches: Searches = Searches()
 
 
 def ends_turn(message: Any) -> bool:
@@ -240,9 +225,14 @@ def fold_live(kept: LiveTotal | None, message: Any) -> LiveTotal:
     kept = kept or LiveTotal(turns=[])
     if _counted(message.usage_metadata):
         kept.turn = gemini_counts(message.usage_metadata)
+    content = message.server_content
+    if content is not None and content.grounding_metadata is not None:
+        kept.searches |= searches_in([content.grounding_metadata])
     if kept.turn is not None and ends_turn(message):
         kept.turns = [sum_counts([*kept.turns, kept.turn])]
         kept.turn = None
+        if kept.searches != Searches():
+            kept.searched, kept.searches = (*kept.searched, kept.searches), Searches()
     return kept
 
 
@@ -250,7 +240,10 @@ def read_live(wire: Any, source: Source) -> Reading:
     """Read one message, or what those of a session add up to."""
     total = wire if isinstance(wire, LiveTotal) else fold_live(None, wire)
     turns = total.turns if total.turn is None else [*total.turns, total.turn]
-    return source.reading(sum_counts(turns) if turns else None)
+    reading = source.reading(sum_counts(turns) if turns else None)
+    for searches in (*total.searched, total.searches):
+        reading = with_searches(reading, searches)
+    return reading
 
 
 GENERATE: Final = Flavour(

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.providers.readers._flavour import Flavour, Source, utf8_bytes
-from ai_cost_calc.providers.readers._gemini_shape import with_searches
+from ai_cost_calc.providers.readers._grounding import Searches, with_searches
 from ai_cost_calc.providers.readers._wire import Count, Wire
 
 
@@ -116,8 +116,15 @@ def read_interaction(wire: Interaction, source: Source) -> Reading:
     usage = wire.usage
     counts = None if usage is None else interaction_counts(usage)
     reading = source.reading(counts, wire.model or wire.agent, wire.id, service_tier=wire.service_tier)
-    searches = (each.count or 0 for each in (usage.grounding_tool_count if usage is not None else None) or ())
-    return with_searches(reading, sum(searches))
+    for each in (usage.grounding_tool_count if usage is not None else None) or ():
+        if each.count and each.type != RETRIEVAL:
+            maps = each.type == "google_maps"
+            reading = with_searches(reading, Searches(each.count, web=not maps, maps=maps))
+    return reading
+
+
+RETRIEVAL: Final = "retrieval"
+"""Looking into one's own files, which costs tokens alone (ai.google.dev/gemini-api/docs/file-search, "Pricing")."""
 
 
 def _fold(kept: Any, event: InteractionEvent) -> Any:
