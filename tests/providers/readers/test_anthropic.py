@@ -76,6 +76,36 @@ def test_compaction_and_advice_are_billed_on_top() -> None:
     assert {each.service_tier for each in reading.also} == {"priority"}
 
 
+DECLINED = {"type": "message", "model": "claude-fable-5", "input_tokens": 100, "output_tokens": 40}
+SERVED = {"type": "fallback_message", "model": "claude-opus-5", "input_tokens": 110, "output_tokens": 60}
+
+
+@pytest.mark.parametrize(
+    "total", [{"input_tokens": 110, "output_tokens": 60}, {"input_tokens": 210, "output_tokens": 100}]
+)
+def test_each_model_that_was_tried_is_billed_at_its_own_price(total: dict[str, int]) -> None:
+    """A fallback goes on where another model gave up; the totals may be its own, or those of both."""
+    body = message(total | {"iterations": [DECLINED, SERVED]}) | {"model": "claude-opus-5"}
+    events = [
+        {"type": "message_start", "message": body | {"model": "claude-fable-5", "usage": {"input_tokens": 100}}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": body["usage"]},
+    ]
+    for reading in (read_usage(body, url=URL), read_usage(sse(*events), url=URL, content_type=SSE)):
+        assert [(each.model, counts(each)) for each in (reading, *reading.also)] == [
+            ("claude-opus-5", {"input_tokens": 110, "output_tokens": 60}),
+            ("claude-fable-5", {"input_tokens": 100, "output_tokens": 40}),
+        ]
+
+
+def test_a_model_that_gave_up_before_it_said_anything_is_not_billed() -> None:
+    """A refusal without output costs nothing, whether the totals count it or not."""
+    declined = DECLINED | {"output_tokens": 0}
+    for total in (110, 210):
+        usage = {"input_tokens": total, "output_tokens": 60, "iterations": [declined, SERVED]}
+        reading = read_usage(message(usage), url=URL)
+        assert (counts(reading), reading.also) == ({"input_tokens": 110, "output_tokens": 60}, ())
+
+
 def test_totals_of_a_stream_replace_what_they_name() -> None:
     """The start has the input side, the end overrides only what it repeats; nothing is added up."""
     body = sse(*message_stream(), named=True)

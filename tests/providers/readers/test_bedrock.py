@@ -105,6 +105,25 @@ HEADERS = {"x-amzn-bedrock-input-token-count": "5", "x-amzn-bedrock-output-token
         ({"embedding": [0.1], "inputTextTokenCount": 8}, {}, {"input_tokens": 8}),
         ({"prompt_token_count": 6, "generation_token_count": 9}, {}, {"input_tokens": 6, "output_tokens": 9}),
         ({"usage": {"prompt_tokens": 6, "completion_tokens": 10}}, {}, {"input_tokens": 6, "output_tokens": 10}),
+        (
+            {
+                "usage": {
+                    "prompt_tokens": 60,
+                    "completion_tokens": 10,
+                    "prompt_tokens_details": {"cached_tokens": 40, "cache_write_tokens": 5},
+                    "completion_tokens_details": {"reasoning_tokens": 8},
+                }
+            },
+            {},
+            {
+                "input_tokens": 60,
+                "output_tokens": 10,
+                "cache_read_tokens": 40,
+                "cache_write_tokens": 5,
+                "output_reasoning_tokens": 8,
+            },
+        ),
+        ({"images": ["iVBORw0KGgo=", "iVBORw0KGgo="]}, {}, {"images": 2}),
         ({"outputs": [{"text": "x"}]}, HEADERS, {"input_tokens": 5, "output_tokens": 10}),
         ({"embeddings": [[0.1]]}, {"x-amzn-bedrock-input-token-count": "4"}, {"input_tokens": 4}),
         (
@@ -113,7 +132,19 @@ HEADERS = {"x-amzn-bedrock-input-token-count": "5", "x-amzn-bedrock-output-token
             {"input_tokens": 12, "output_tokens": 10, "cache_read_tokens": 7},
         ),
     ],
-    ids=["anthropic", "nova", "titan", "titan-embed", "llama", "openai-like", "mistral", "cohere-embed", "cached"],
+    ids=[
+        "anthropic",
+        "nova",
+        "titan",
+        "titan-embed",
+        "llama",
+        "openai-like",
+        "openai-like, cached",
+        "images",
+        "mistral",
+        "cohere-embed",
+        "cached",
+    ],
 )
 def test_every_family_is_read_by_its_own_fields(
     body: dict[str, Any], headers: dict[str, str], expected: dict[str, int]
@@ -123,6 +154,14 @@ def test_every_family_is_read_by_its_own_fields(
     assert counts(reading) == expected
     assert reading.model == "vendor.model-v1:0"
     assert reading.complete
+    assert reading.speed is None
+
+
+def test_faster_hardware_is_told_by_a_header() -> None:
+    """InvokeModel says in a header what Converse says in its body."""
+    headers = {"x-amzn-bedrock-performanceconfig-latency": "optimized"}
+    reading = read_usage(json.dumps(message()), url=f"{RUNTIME}vendor.model-v1%3A0/invoke", headers=headers)
+    assert reading.speed == "optimized"
 
 
 def test_the_metrics_of_the_last_chunk_are_what_is_billed() -> None:

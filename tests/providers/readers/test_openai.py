@@ -140,6 +140,8 @@ def test_what_the_response_says_of_its_tools_goes_first() -> None:
         "input_tokens": 50,
         "output_tokens": 1056,
         "input_tokens_details": {"text_tokens": 10, "image_tokens": 40},
+        "cached_tokens": 30,
+        "cached_tokens_details": {"cached_text_tokens": 4, "cached_image_tokens": 26},
     }
     body = response(
         output=[{"type": "web_search_call", "status": "completed"}] * 3,
@@ -150,7 +152,15 @@ def test_what_the_response_says_of_its_tools_goes_first() -> None:
     assert counts(reading)["web_searches"] == 2
     (extra,) = reading.also
     assert extra.model == "gpt-image-1.5"
-    assert counts(extra)["output_tokens"] == 1056
+    assert counts(extra) == {
+        "input_tokens": 50,
+        "output_tokens": 1056,
+        "input_text_tokens": 10,
+        "input_image_tokens": 40,
+        "cache_read_tokens": 30,
+        "cache_text_read_tokens": 4,
+        "cache_image_read_tokens": 26,
+    }
 
 
 def test_a_response_in_the_background_has_no_usage_yet() -> None:
@@ -259,6 +269,10 @@ def test_an_svg_is_billed_to_the_model_that_wrote_it() -> None:
         ("gpt-image-2", 7),
         ("gpt-5.6", 900),
     ]
+    alone = read_usage({"data": [{}], "svg_usage": svg}, url=f"{URL}images/generations", model="gpt-image-2")
+    drawn = response(output=[{"type": "image_generation_call", "status": "completed", "svg_usage": svg}])
+    answer = read_usage(json.dumps(drawn), url=f"{URL}responses")
+    assert alone.also == answer.also == reading.also
 
 
 @pytest.mark.parametrize(("host", "region"), [("eu.api.openai.com", "eu"), ("api.openai.com", None)])

@@ -12,6 +12,7 @@ from ai_cost_calc.providers.readers import read_usage
 from tests.providers.readers.bodies import (
     CHAT_COUNTS,
     CHAT_USAGE,
+    MESSAGE_COUNTS,
     PLAIN,
     PLAIN_COUNTS,
     RESPONSE_COUNTS,
@@ -22,6 +23,8 @@ from tests.providers.readers.bodies import (
     chunk,
     counts,
     fed,
+    message,
+    message_stream,
     response,
     sse,
 )
@@ -85,6 +88,27 @@ def test_mistral_bills_audio_by_the_second() -> None:
     assert counts(read_usage(event, url="https://api.mistral.ai/v1/conversations", content_type=SSE)) == PLAIN_COUNTS
 
 
+def test_mistral_bills_calls_of_its_connectors() -> None:
+    """Searching, running code and painting cost by the call; what other connectors cost, Mistral cannot say."""
+    called = {
+        "web_search": 2, "web_search_premium": 1, "code_interpreter": 3, "image_generation": 4, "document_library": 5,
+        "somebody_else": 6,
+    }  # fmt: skip
+    for connectors in (called, called | {"web_search": [], "code_interpreter": -1}):
+        body = {"conversation_id": "conv_1", "usage": PLAIN | {"connectors": connectors}}
+        told = counts(read_usage(body, url="https://api.mistral.ai/v1/conversations"))
+        assert told == PLAIN_COUNTS | {
+            name: count
+            for name, count in {
+                "web_searches": 3 if connectors is called else 1,
+                "code_executions": 3 if connectors is called else 0,
+                "images": 4,
+                "storage_searches": 5,
+            }.items()
+            if count
+        }
+
+
 def test_mistral_reads_documents_by_the_page() -> None:
     """OCR has no tokens."""
     body = {"model": "mistral-ocr-latest", "usage_info": {"pages_processed": 29, "doc_size_bytes": 3002783}}
@@ -99,6 +123,15 @@ def test_xai_counts_thinking_outside_the_completion_and_says_the_cost() -> None:
     reading = read_usage(chat(usage), url="https://api.x.ai/v1/chat/completions")
     assert counts(reading) == {"input_tokens": 30, "output_tokens": 196, "output_reasoning_tokens": 189}
     assert reading.provider_cost_usd == Decimal("0.0001399001")
+
+
+def test_xai_says_what_its_images_cost() -> None:
+    """They are billed by their number; OpenAI's client is what asks for them."""
+    body = {"data": [{"url": "https://example.com/1"}, {"url": "https://example.com/2"}]}
+    url = "https://api.x.ai/v1/images/generations"
+    assert counts(read_usage(body, url=url, model="grok-imagine-image")) == {"images": 2}
+    reading = read_usage(body | {"usage": {"cost_in_usd_ticks": 700_000_000}}, url=url)
+    assert (counts(reading), reading.provider_cost_usd) == ({"images": 2}, Decimal("0.07"))
 
 
 def test_xai_counts_its_tools_itself() -> None:
@@ -163,12 +196,21 @@ def test_openrouter_says_what_was_charged() -> None:
         ("embeddings", {"object": "list", "usage": PLAIN}, PLAIN_COUNTS),
         ("responses", response(), RESPONSE_COUNTS),
         ("rerank", {"usage": {"total_tokens": 17}}, {"input_tokens": 17}),
+        ("messages", message({"input_tokens": 5, "total_tokens": 17}), {"input_tokens": 5}),
     ):
         text = json.dumps(body).replace('_tokens": 17', '_tokens": 17, "cost": 0.12345678901234567891')
         text = text.replace('"total_tokens": ', '"cost": 0.12345678901234567891, "total_tokens": ')
         reading = read_usage(text, url=f"https://openrouter.ai/api/v1/{path}")
         assert counts(reading) == expected
         assert reading.provider_cost_usd == Decimal("0.12345678901234567891")
+
+
+def test_openrouter_says_what_a_streamed_message_cost() -> None:
+    """The end of the stream has the cost."""
+    events = message_stream()
+    events[4]["usage"]["cost"] = 0.25
+    reading = read_usage(sse(*events), url="https://openrouter.ai/api/v1/messages", content_type=SSE)
+    assert (counts(reading), reading.provider_cost_usd) == (MESSAGE_COUNTS, Decimal("0.25"))
 
 
 @pytest.mark.parametrize("cost", ["-1", "1e400000000", '"NaN"', '"free"', "true", "[]", "1e-90", "1e12"])

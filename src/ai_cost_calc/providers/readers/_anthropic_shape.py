@@ -123,16 +123,48 @@ def read_message(wire: Any, source: Source) -> Reading:
     usage = wire.usage
     if usage is None:
         return source.reading(None, wire.model, wire.id)
+    model, declined = _tried(usage)
+    counts = message_counts(usage)
+    if declined and _holds_all(usage):
+        counts = _without(counts, declined)
     reading = source.reading(
-        message_counts(usage),
-        wire.model,
+        counts,
+        model or wire.model,
         wire.id,
         service_tier=usage.service_tier,
         speed=usage.speed,
         region=None if usage.inference_geo in _NOWHERE else usage.inference_geo,
     )
     extra = [each for each in usage.iterations or () if each.type in ON_TOP]
+    extra += [each for each in declined if each.output_tokens]
     return replace(reading, also=tuple(_on_top(each, reading, source) for each in extra)) if extra else reading
+
+
+def _tried(usage: MessageUsage) -> tuple[str | None, list[Iteration]]:
+    """The model that answered where others had given up, and what those used: billed where they had begun to answer.
+
+    Source: platform.claude.com, "Refusals and fallback" and release notes (a refusal without output is not billed);
+    anthropic 2.12, `beta_fallback_message_iteration_usage.py`.
+    """
+    tried = usage.iterations or []
+    served = next((each.model for each in reversed(tried) if each.type == "fallback_message"), None)
+    if served is None:
+        return None, []
+    return served, [each for each in tried if each.type == "message" and each.model not in (None, served)]
+
+
+def _holds_all(usage: MessageUsage) -> bool:
+    """Whether the counts at the top are those of all models that were tried, not of the one that answered alone."""
+    tried = [token_counts(each) for each in usage.iterations or () if each.type in {"message", "fallback_message"}]
+    top = token_counts(usage)
+    return all(top[name] == sum(each[name] for each in tried) for name in ("input_tokens", "output_tokens"))
+
+
+def _without(counts: dict[str, Any], left_out: list[Iteration]) -> dict[str, Any]:
+    for each in left_out:
+        for name, count in token_counts(each).items():
+            counts[name] = max(counts.get(name, 0) - count, 0)
+    return counts
 
 
 _NOWHERE: Final = {"", "global", "not_available"}

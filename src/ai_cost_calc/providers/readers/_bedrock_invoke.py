@@ -2,7 +2,8 @@
 
 Source: docs.aws.amazon.com/bedrock, "Inference request parameters and response fields for foundation models": Anthropic
 (`usage`), Nova (`usage.inputTokens`), Titan (`inputTextTokenCount`, `results[].tokenCount`), Llama
-(`prompt_token_count`, `generation_token_count`), Cohere, Mistral and AI21 (nothing, or OpenAI's `usage`).
+(`prompt_token_count`, `generation_token_count`), Cohere, Mistral and AI21 (nothing, or OpenAI's `usage`), Nova Canvas,
+Titan Image and Stability (`images`, billed by their number). Headers: `API_runtime_InvokeModel`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ai_cost_calc.providers.readers._anthropic_shape import (
     read_message,
 )
 from ai_cost_calc.providers.readers._flavour import Flavour, Source, utf8_bytes
+from ai_cost_calc.providers.readers._openai_shape import InputDetails, OutputDetails
 from ai_cost_calc.providers.readers._wire import MOST, Count, Wire
 
 
@@ -30,6 +32,8 @@ class InvokeUsage(MessageUsage):
 
     prompt_tokens: Count = None
     completion_tokens: Count = None
+    prompt_tokens_details: InputDetails | None = None
+    completion_tokens_details: OutputDetails | None = None
     nova_input: Count = msgspec.field(default=None, name="inputTokens")
     nova_output: Count = msgspec.field(default=None, name="outputTokens")
     nova_read: Count = msgspec.field(default=None, name="cacheReadInputTokenCount")
@@ -60,6 +64,7 @@ class Invoked(Message):
     titan_input: Count = msgspec.field(default=None, name="inputTextTokenCount")
     titan_output: Count = msgspec.field(default=None, name="totalOutputTextTokenCount")
     results: list[TitanResult] | None = None
+    images: list[Any] | None = None
     metrics: Metrics | None = msgspec.field(default=None, name="amazon-bedrock-invocationMetrics")
 
 
@@ -103,7 +108,15 @@ def _metric_counts(metrics: Metrics, usage: MessageUsage | None) -> dict[str, An
 
 def _usage_counts(usage: InvokeUsage) -> dict[str, Any] | None:
     if usage.prompt_tokens is not None:
-        return {"input_tokens": usage.prompt_tokens, "output_tokens": usage.completion_tokens or 0}
+        details = usage.prompt_tokens_details or InputDetails()
+        answered = usage.completion_tokens_details or OutputDetails()
+        return {
+            "input_tokens": usage.prompt_tokens,
+            "output_tokens": usage.completion_tokens or 0,
+            "cache_read_tokens": details.cached_tokens or 0,
+            "cache_write_tokens": details.cache_write_tokens or 0,
+            "output_reasoning_tokens": answered.reasoning_tokens or 0,
+        }
     if usage.nova_input is not None:
         read, written = usage.nova_read or 0, usage.nova_written or 0
         return {
@@ -156,10 +169,13 @@ def read_invoked(wire: Any, source: Source) -> Reading:
         counts: dict[str, Any] | None = _metric_counts(wire.metrics, usage)
     else:
         counts = (usage and _usage_counts(usage)) or _family_counts(wire) or header_counts(source)
+        counts = counts or ({"images": len(wire.images)} if wire.images else None)
     tier = source.headers.get("x-amzn-bedrock-service-tier")
+    optimized = source.headers.get("x-amzn-bedrock-performanceconfig-latency") == "optimized"
     if usage is not None and usage.iterations and wire.metrics is None:
         return read_sold(wire, source)
-    return source.reading(counts, source.model or wire.model, wire.id, service_tier=tier)
+    model, speed = source.model or wire.model, "optimized" if optimized else None
+    return source.reading(counts, model, wire.id, service_tier=tier, speed=speed)
 
 
 def fold_invoked(kept: Any, event: InvokeEvent) -> Any:

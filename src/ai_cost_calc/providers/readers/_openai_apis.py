@@ -18,22 +18,15 @@ from ai_cost_calc.providers.readers._realtime_shape import REALTIME, RealtimeUsa
 from ai_cost_calc.providers.readers._responses_shape import (
     RESPONSES,
     ResponseUsage,
+    SvgUsage,
     response_counts,
+    svg_reading,
 )
-from ai_cost_calc.providers.readers._wire import Count, Wire
+from ai_cost_calc.providers.readers._wire import Wire
 
 
 class Image(Wire):
     """One image; only that there is one matters."""
-
-
-class SvgUsage(Wire):
-    """Tokens of writing an SVG, billed to a model of its own."""
-
-    model: str | None = None
-    input_tokens: Count = None
-    output_tokens: Count = None
-    reasoning_tokens: Count = None
 
 
 class Images(Wire):
@@ -47,14 +40,9 @@ class Images(Wire):
 
 def read_images(wire: Images, source: Source) -> Reading:
     """Read tokens where there are any, else the number of images."""
-    if wire.usage is None:
-        return source.reading({"images": len(wire.data)} if wire.data else None)
-    reading = source.reading(response_counts(wire.usage))
-    if (svg := wire.svg_usage) is None:
-        return reading
-    counts = {"input_tokens": svg.input_tokens, "output_tokens": svg.output_tokens}
-    counts |= {"output_reasoning_tokens": svg.reasoning_tokens}
-    return replace(reading, also=(source.reading({k: v or 0 for k, v in counts.items()}, svg.model),))
+    made = {"images": len(wire.data)} if wire.data else None
+    reading = source.reading(made if wire.usage is None else response_counts(wire.usage))
+    return reading if wire.svg_usage is None else replace(reading, also=(svg_reading(wire.svg_usage, source),))
 
 
 class LiveSession(Wire):

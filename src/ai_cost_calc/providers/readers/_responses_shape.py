@@ -45,12 +45,22 @@ class ResponseUsage(Wire):
     output_tokens_details: ResponseOutputDetails | None = None
 
 
+class SvgUsage(Wire):
+    """Tokens of writing an SVG, billed to a model of its own."""
+
+    model: str | None = None
+    input_tokens: Count = None
+    output_tokens: Count = None
+    reasoning_tokens: Count = None
+
+
 class OutputItem(Wire):
     """One item of the output; only calls of built-in tools matter."""
 
     type: str | None = None
     status: str | None = None
     action: Any = None
+    svg_usage: SvgUsage | None = None
 
 
 class HostedSearches(Wire):
@@ -59,11 +69,25 @@ class HostedSearches(Wire):
     num_requests: Count = None
 
 
+class CachedDetails(Wire):
+    """What was read from the cache to paint."""
+
+    cached_text_tokens: Count = None
+    cached_image_tokens: Count = None
+
+
+class ImageGenUsage(ResponseUsage):
+    """What painting used."""
+
+    cached_tokens: Count = None
+    cached_tokens_details: CachedDetails | None = None
+
+
 class ToolUsage(Wire):
     """What built-in tools used; image tokens are billed to the image model."""
 
     web_search: HostedSearches | None = None
-    image_gen: ResponseUsage | None = None
+    image_gen: ImageGenUsage | None = None
 
 
 class Tool(Wire):
@@ -148,19 +172,35 @@ def read_response(wire: Any, source: Source) -> Reading:
     if wire.usage is None:
         return response_reading(wire, source, None)
     counts = response_counts(wire.usage, wire.output)
-    if (tools := wire.tool_usage) is None:
-        return response_reading(wire, source, counts)
+    drawn = [svg_reading(item.svg_usage, source) for item in wire.output or () if item.svg_usage is not None]
+    tools = wire.tool_usage or ToolUsage()
     if tools.web_search is not None and tools.web_search.num_requests is not None:
         counts["web_searches"] = tools.web_search.num_requests
     reading = response_reading(wire, source, counts)
-    if tools.image_gen is None or not (tools.image_gen.input_tokens or tools.image_gen.output_tokens):
-        return reading
-    return replace(reading, also=(_painted(tools.image_gen, wire, source),))
+    if tools.image_gen is not None and (tools.image_gen.input_tokens or tools.image_gen.output_tokens):
+        drawn.insert(0, _painted(tools.image_gen, wire, source))
+    return replace(reading, also=tuple(drawn)) if drawn else reading
 
 
-def _painted(usage: ResponseUsage, wire: Any, source: Source) -> Reading:
+def _painted(usage: ImageGenUsage, wire: Any, source: Source) -> Reading:
     model = next((tool.model for tool in wire.tools or () if tool.type == "image_generation"), None)
-    return source.reading(response_counts(usage), model or DEFAULT_IMAGE_MODEL)
+    details = usage.cached_tokens_details or CachedDetails()
+    counts = response_counts(usage) | {
+        "cache_read_tokens": usage.cached_tokens or 0,
+        "cache_text_read_tokens": details.cached_text_tokens or 0,
+        "cache_image_read_tokens": details.cached_image_tokens or 0,
+    }
+    return source.reading(counts, model or DEFAULT_IMAGE_MODEL)
+
+
+def svg_reading(usage: SvgUsage, source: Source) -> Reading:
+    """Read what the model used that writes SVG (`image_generation_call.svg_usage`, `images_response.py`)."""
+    counts = {
+        "input_tokens": usage.input_tokens or 0,
+        "output_tokens": usage.output_tokens or 0,
+        "output_reasoning_tokens": usage.reasoning_tokens or 0,
+    }
+    return source.reading(counts, usage.model)
 
 
 DEFAULT_IMAGE_MODEL: Final = "gpt-image-1"

@@ -6,6 +6,7 @@ Source: docs.mistral.ai/api; mistralai 3.7, `models/usageinfo.py`, `models/conve
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from ai_cost_calc.core.reading import Reading
@@ -25,10 +26,11 @@ from ai_cost_calc.providers.readers._wire import Count, Seconds, Wire
 
 
 class MistralUsage(ChatUsage):
-    """`usage` with what Mistral adds; conversations count the tokens of connectors, which come on top."""
+    """`usage` with what Mistral adds; conversations count calls of connectors, and their tokens, which come on top."""
 
     prompt_audio_seconds: Seconds = None
     connector_tokens: Count = None
+    connectors: Any = None
     service_tier: str | None = None
 
 
@@ -65,7 +67,20 @@ def mistral_counts(usage: MistralUsage) -> dict[str, Any]:
     counts["input_tokens"] += connectors
     counts["input_tool_tokens"] = connectors
     counts["audio_seconds"] = whole(usage.prompt_audio_seconds or 0)
+    for connector, calls in usage.connectors.items() if isinstance(usage.connectors, Mapping) else ():
+        if (unit := CONNECTORS.get(connector)) is not None and type(calls) is int and calls > 0:
+            counts[unit] = counts.get(unit, 0) + calls
     return counts
+
+
+CONNECTORS: Final = {
+    "code_interpreter": "code_executions",
+    "document_library": "storage_searches",
+    "image_generation": "images",
+    "web_search": "web_searches",
+    "web_search_premium": "web_searches",
+}
+"""Mistral's own connectors, billed by the call (mistral.ai/pricing, "Agent API"), and what we count them as."""
 
 
 def read_mistral(wire: Any, source: Source) -> Reading:

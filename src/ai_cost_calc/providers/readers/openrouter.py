@@ -10,8 +10,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
+from msgspec import structs
+
 from ai_cost_calc.core.reading import Reading
-from ai_cost_calc.providers.readers._anthropic_shape import MESSAGES
+from ai_cost_calc.providers.readers._anthropic_shape import MESSAGES, Message, MessageEvent, MessageUsage, read_message
 from ai_cost_calc.providers.readers._compatible import COMPATIBLE
 from ai_cost_calc.providers.readers._flavour import Source, Vendor, usd
 from ai_cost_calc.providers.readers._openai_shape import CHAT, Chat, ChatChunk, ChatUsage, chat_counts, chat_reading
@@ -62,6 +64,30 @@ class RoutedEvent(ResponseEvent):
     response: RoutedResponse | None = None
 
 
+class RoutedMessageUsage(MessageUsage):
+    """`usage` of a message with the cost."""
+
+    cost: Decimal | None = None
+
+
+class RoutedMessage(Message):
+    """A message."""
+
+    usage: RoutedMessageUsage | None = None
+
+
+class RoutedMessageEvent(MessageEvent):
+    """One event of a streamed message."""
+
+    message: RoutedMessage | None = None
+    usage: RoutedMessageUsage | None = None
+
+
+def read_routed_message(wire: Any, source: Source) -> Reading:
+    """Read a message."""
+    return structs.replace(read_message(wire, source), provider_cost_usd=usd(wire.usage and wire.usage.cost))
+
+
 def read_routed_chat(wire: Any, source: Source) -> Reading:
     """Read a completion, embeddings or images."""
     usage = wire.usage
@@ -87,7 +113,7 @@ OPENROUTER: Final = Vendor(
         "embeddings": ROUTED_CHAT,
         "images": ROUTED_CHAT,
         "rerank": RERANK,
-        "messages": MESSAGES,
+        "messages": replace(MESSAGES, wire=RoutedMessage, event=RoutedMessageEvent, read=read_routed_message),
         "responses": replace(RESPONSES, wire=RoutedResponse, event=RoutedEvent, read=read_routed_response),
     },
 )

@@ -175,9 +175,10 @@ class SamplingChunk(Sampling):
 
 
 class Images(Sampling):
-    """Pictures that were made."""
+    """Pictures that were made; `data` is what the REST API calls them."""
 
     images: list[Wire] | None = None
+    data: list[Wire] | None = None
 
 
 _TOOLS: Final = {
@@ -221,7 +222,7 @@ def service_tier_of(wire: Sampling) -> str | None:
 
 def read_images(wire: Images, source: Source) -> Reading:
     """Read an answer with pictures, which are billed by their number."""
-    made = {"images": len(wire.images or ())}
+    made = {"images": len(wire.images or wire.data or ())}
     usage = wire.usage or SamplingUsage()
     counts = made | {"input_tokens": usage.prompt_tokens or 0, "output_tokens": usage.completion_tokens or 0}
     return source.reading(counts, wire.model, provider_cost_usd=in_usd(usage.cost_in_usd_ticks))
@@ -246,6 +247,8 @@ def _is_over(chunk: SamplingChunk) -> bool:
     return any(output.finish_reason in _OVER for output in chunk.outputs or ())
 
 
+IMAGES: Final = Flavour(wire=Images, read=read_images)
+
 XAI: Final = Vendor(
     name="x-ai",
     aliases=("xai", "grok"),
@@ -254,6 +257,7 @@ XAI: Final = Vendor(
         (r"/xai_api\.Chat/", "grpc_chat"),
         (r"/xai_api\.Image/", "grpc_image"),
         (r"/xai_api\.Video/", "grpc_video"),
+        (r"/images/(generations|edits)$", "images"),
         (r"/realtime$", "realtime"),
     ),
     flavours={
@@ -262,7 +266,8 @@ XAI: Final = Vendor(
         "responses": replace(RESPONSES, wire=XaiResponse, event=XaiEvent, read=read_xai_response),
         "realtime": REALTIME,
         "grpc_chat": Flavour(wire=Sampling, event=SamplingChunk, read=read_sampling, text=_said, ends=_is_over),
-        "grpc_image": Flavour(wire=Images, read=read_images),
+        "grpc_image": IMAGES,
+        "images": IMAGES,
         "grpc_video": Flavour(wire=Sampling, read=read_video),
     },
 )
