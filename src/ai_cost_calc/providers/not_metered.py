@@ -20,7 +20,12 @@ class NotMetered(msgspec.Struct, frozen=True):
 
 
 NOT_METERED: Final = {
-    "anthropic": (NotMetered(("beta.sessions",), "managed agents: tokens of the session and its active time"),),
+    "anthropic": (
+        NotMetered(
+            ("beta.deployments", "beta.dreams", "beta.sessions"),
+            "managed agents: tokens of the session and its active time",
+        ),
+    ),
     "boto3": (
         NotMetered(("apply_guardrail", "invoke_guardrail_checks"), "text units of each policy of a guardrail"),
         NotMetered(("start_async_invoke",), "what the job writes to S3: seconds of video, images, tokens"),
@@ -50,7 +55,9 @@ NOT_METERED: Final = {
     ),
     "mistralai": (
         NotMetered(("audio.realtime", "audio.realtime_speech"), "seconds of audio over WebSockets"),
+        NotMetered(("audio.sessions",), "sessions of audio agents, which do not pass by this process"),
         NotMetered(("batch",), "batches, whose results are written to a file"),
+        NotMetered(("beta.libraries",), "pages of the documents that are indexed"),
         NotMetered(("workflows",), "executions, which call models on Mistral's side"),
     ),
     "ollama": (NotMetered(("web_fetch", "web_search"), "searches of an account at ollama.com"),),
@@ -60,11 +67,16 @@ NOT_METERED: Final = {
         NotMetered(("containers",), "sessions of code interpreter containers"),
         NotMetered(("evals",), "tokens of the models evaluated"),
         NotMetered(("fine_tuning",), "tokens or hours of training"),
-        NotMetered(("vector_stores",), "storage by size and day"),
+        NotMetered(
+            ("live.create", "live.sessions", "realtime.calls", "realtime.client_secrets"),
+            "sessions over WebRTC and SIP, which do not pass by this process",
+        ),
+        NotMetered(("vector_stores",), "storage by size and day, and searches"),
         NotMetered(("videos",), "seconds of video"),
     ),
     "together": (
         NotMetered(("beta.jig", "clusters", "endpoints"), "GPU time of dedicated hardware, and its storage"),
+        NotMetered(("beta.realtime",), "seconds of audio over WebSockets"),
         NotMetered(("evals",), "tokens of the models evaluated"),
         NotMetered(("fine_tuning", "post_training"), "tokens or hours of training"),
         NotMetered(("videos",), "seconds of video"),

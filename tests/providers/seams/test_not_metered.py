@@ -28,7 +28,7 @@ OTHERS: dict[str, Callable[[], Any]] = {
     "xai-sdk": lambda: grpc_server.open_client("127.0.0.1:9"),
 }
 """Clients that are made otherwise."""
-ONLY_NEWER = {"openai": {"beta.agents"}}
+ONLY_NEWER = {"openai": {"beta.agents", "live.create", "live.sessions"}}
 """Calls that openai 2 does not have."""
 
 
