@@ -10,11 +10,11 @@ from __future__ import annotations
 import zlib
 from asyncio import IncompleteReadError
 from collections.abc import Awaitable, Callable, Mapping
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, Final, TypeVar
 from weakref import ref
 
-from aiohttp import FormData, StreamReader
+from aiohttp import FormData, StreamReader, compression_utils
 
 from ai_cost_calc.providers._call import TappedCall, abegin
 from ai_cost_calc.providers._http_client import Wrapping
@@ -26,6 +26,10 @@ from ai_cost_calc.providers._wraps import stand_in
 T = TypeVar("T")
 
 _GZIP: Final = b"\x1f\x8b"
+_DEFLATE: Final = 8
+"""What the first byte of zlib's header says of the method (RFC 1950)."""
+_DECOMPRESSORS: Final = {"br": "BrotliDecompressor", "zstd": "ZSTDDecompressor"}
+"""In `aiohttp.compression_utils`; each needs a package that may be absent."""
 
 
 class _Quiet:
@@ -51,7 +55,9 @@ def _requests(wrapping: Wrapping, original: Callable[..., Any]) -> Callable[...,
         running = None if sending is None else await abegin(wrapping.meter, sending)
         if sending is None or running is None:
             return await original(self, method, url, **kwargs)
-        with TappedCall(wrapping.meter, running, sending, Aiohttp) as call:
+        told = kwargs.get("auto_decompress")
+        library = Aiohttp if (self.auto_decompress if told is None else told) else Compressed
+        with TappedCall(wrapping.meter, running, sending, library) as call:
             response = await original(self, method, url, **kwargs)
             if 200 <= response.status < 300:  # noqa: PLR2004 - success: what providers bill
                 quietly(wrapping.meter, "tap", call.arrived, response)
@@ -122,16 +128,49 @@ class Aiohttp:
         if content is not None:
             tap.take(content)
         else:
-            response.content = Watched(response.content, tap)
+            response.content = Watched(response.content, tap, cls.encoding(response))
+
+    @staticmethod
+    def encoding(_: Any) -> str:
+        """How what is read of it is compressed: not at all."""
+        return ""
+
+
+class Compressed(Aiohttp):
+    """Responses of aiohttp to whoever wants them as they come."""
+
+    @staticmethod
+    def encoding(response: Any) -> str:
+        """How what is read of it is compressed."""
+        encoding: str = response.headers.get("content-encoding", "")
+        return encoding
+
+
+def _decoder(encoding: str, start: bytes) -> Callable[[bytes], bytes] | None:
+    """What decompresses an answer that its session leaves compressed; where no header said so, its start may."""
+    if start.startswith(_GZIP):
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
+    if encoding == "deflate":  # some leave out the header that the standard asks for
+        return zlib.decompressobj(zlib.MAX_WBITS if start[0] & 0xF == _DEFLATE else -zlib.MAX_WBITS).decompress
+    kind = getattr(compression_utils, _DECOMPRESSORS.get(encoding, ""), None)
+    if kind is None:
+        return None
+    made = cache(kind)
+    return lambda raw: made().decompress_sync(raw)
 
 
 class Watched(StreamReader):
-    """Reads from a response's own reader, and lets a tap see what it reads. State is that of the other reader."""
+    """Reads from a response's own reader, and lets a tap see what it reads. State is that of the other reader.
 
-    __slots__ = ("__weakref__", "_decode", "_source", "_tap")
+    Args:
+        encoding: how its bytes are compressed, where whoever reads them gets them so.
+    """
 
-    def __init__(self, source: StreamReader, tap: Tap) -> None:
+    __slots__ = ("__weakref__", "_decode", "_encoding", "_source", "_tap")
+
+    def __init__(self, source: StreamReader, tap: Tap, encoding: str = "") -> None:
         self._source = source
+        self._encoding = encoding
         self._tap: Tap | None = tap
         self._decode: Callable[[bytes], bytes] | None = None
         tap.keepsake = ref(self, lambda _: tap.finish(ended=False))
@@ -196,8 +235,8 @@ class Watched(StreamReader):
         tap = self._tap
         if tap is None:
             return
-        if data.startswith(_GZIP) and self._decode is None:  # the session leaves answers compressed
-            self._decode = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
+        if data and self._decode is None and (self._encoding or data.startswith(_GZIP)):
+            self._decode = _decoder(self._encoding, data)
         if self._decode is not None:
             tap.feed_encoded(self._decode, data)
         elif data:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from collections.abc import AsyncIterator, Iterator
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
 import aiohttp
@@ -231,13 +232,26 @@ async def test_a_body_that_is_made_while_it_is_sent(name: str, meter: RecordingM
     assert meter.call.reading.model == "gpt-4.1-2025-04-14"
 
 
+def _headless(plain: bytes) -> bytes:
+    compress = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compress.compress(plain) + compress.flush()
+
+
+COMPRESSES: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "deflate, without its header": _headless,
+}
+
+
 @pytest.mark.parametrize("name", OPEN)
 @pytest.mark.parametrize("taken", ["decoded", "raw"])
-async def test_compressed_answers(name: str, taken: str, meter: RecordingMeter) -> None:
+@pytest.mark.parametrize("encoding", COMPRESSES)
+async def test_compressed_answers(name: str, taken: str, encoding: str, meter: RecordingMeter) -> None:
     """Whoever takes the bytes as they came gets them so; they are read all the same."""
     plain = json.dumps(chat()).encode()
-    with plain_server(gzip.compress(plain)) as server:
-        server.headers["content-encoding"] = "gzip"
+    with plain_server(COMPRESSES[encoding](plain)) as server:
+        server.headers["content-encoding"] = encoding.partition(",")[0]
         client = OPEN[name](server.url)
         provider_for(client).wrap(client, meter)
         got = await done(fetch(client, raw=taken == "raw"))
