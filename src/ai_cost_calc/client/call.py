@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from ai_cost_calc.budgets.matching import Asked, BudgetSet
@@ -22,9 +24,12 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from ai_cost_calc.client.metering import Metering
+    from ai_cost_calc.core.usage import Usage
     from ai_cost_calc.ports.providers import CallRequest
 
 _BEATS_PER_LEASE: Final = 4
+MOST_UNNAMED: Final = 1_000
+"""How many answers without an id a block remembers; a block may last as long as its process."""
 _UNBILLED: Final = Bill()
 
 
@@ -77,8 +82,8 @@ class Call:
 
     __slots__ = (
         "_asked", "_at", "_beat_at", "_block", "_borrowed", "_counts_for", "_estimate", "_given", "_holds", "_model",
-        "_process", "_provider", "_readings", "_request", "_started", "_tokens", "attribution", "events", "metering",
-        "over",
+        "_process", "_provider", "_readings", "_request", "_started", "_tokens", "_unnamed", "attribution", "events",
+        "metering", "over",
     )  # fmt: skip
 
     def __init__(
@@ -99,6 +104,7 @@ class Call:
         self._readings: list[Reading] = []
         self._started = self._at = self._beat_at = metering.clock()
         self._tokens: list[str | None] = []
+        self._unnamed: deque[Usage] | None = None
         self.attribution = attribution
         self.events: list[UsageEvent] = []
         self.over = False
@@ -188,10 +194,29 @@ class Call:
         """Take in what a response says; with a `token`, once for ever."""
         if token is not None and not self.metering.first_sight(token):
             return
-        if self._request is not None and reading.response_id is not None:
-            self.metering.first_sight(reading.response_id)
+        if self._request is not None:
+            if reading.response_id is not None:
+                self.metering.first_sight(reading.response_id)
+            elif self._block is not None and reading.usage is not None:
+                self._block.note_unnamed(reading.usage)
         self._readings.append(reading)
         self._tokens.append(token)
+
+    def note_unnamed(self, usage: Usage) -> None:
+        """Note what a call inside used whose answer has no id: recorded by hand as well, nothing else tells it."""
+        if self._unnamed is None:
+            self._unnamed = deque(maxlen=MOST_UNNAMED)
+        self._unnamed.append(usage)
+        if self._block is not None:
+            self._block.note_unnamed(usage)
+
+    def forget_unnamed(self, usage: Usage | None) -> bool:
+        """Whether a call inside of this block used exactly that; each tells of one recording by hand."""
+        if self._unnamed is None or usage is None or usage not in self._unnamed:
+            return False
+        with suppress(ValueError):  # another thread may have been quicker
+            self._unnamed.remove(usage)
+        return True
 
     def beat(self) -> None:
         """Still running: lengthen the lease, a few times per lease at most."""

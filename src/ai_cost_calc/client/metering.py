@@ -109,7 +109,7 @@ class Metering:
         block, whom = self._block(frame), self.attribution(frame)
         if block is not None and block.attribution == whom:
             self.take(block, reading, token=token)
-        elif not self._recorded_by_a_client(reading):
+        elif not self._recorded_by_a_client(reading, block):
             self._book_alone(reading, whom, token)
 
     def _book_alone(self, reading: Reading, whom: Attribution, token: str | None) -> None:
@@ -120,7 +120,7 @@ class Metering:
 
     def take(self, block: Call, reading: Reading, *, token: str | None = None) -> None:
         """Give a block what was read by hand, unless a wrapped client has recorded that response."""
-        if self._recorded_by_a_client(reading):
+        if self._recorded_by_a_client(reading, block):
             return
         if block.is_inherited:
             self._book_alone(reading, block.attribution, token)
@@ -137,8 +137,10 @@ class Metering:
             seen.pop(next(iter(seen)), None)
         return True
 
-    def _recorded_by_a_client(self, reading: Reading) -> bool:
-        return reading.response_id is not None and reading.response_id in self._seen
+    def _recorded_by_a_client(self, reading: Reading, block: Call | None) -> bool:
+        if reading.response_id is not None:
+            return reading.response_id in self._seen
+        return block is not None and block.forget_unnamed(reading.usage)
 
     def keep(self, record: Record) -> None:
         """Put a record into the journal."""
