@@ -103,7 +103,7 @@ def test_a_response_says_its_usage(api: str) -> None:
 
 
 def test_only_billed_calls_of_built_in_tools_are_counted() -> None:
-    """Searches count when they finished; opening a page is part of one; other tools count per call."""
+    """Searches count when they finished; opening a page is part of one; others count per call, shells if hosted."""
     search = {"type": "web_search_call", "status": "completed"}
     output = [
         search | {"action": {"type": "search", "query": "x"}},
@@ -112,9 +112,12 @@ def test_only_billed_calls_of_built_in_tools_are_counted() -> None:
         search,
         {"type": "file_search_call", "status": "completed"},
         {"type": "code_interpreter_call", "status": "completed"},
+        {"type": "shell_call", "environment": {"type": "container_reference", "container_id": "cntr_1"}},
+        {"type": "shell_call", "environment": {"type": "local"}},
+        {"type": "shell_call", "environment": None},
         {"type": "function_call", "name": "web_search_call"},
     ]
-    expected = RESPONSE_COUNTS | {"web_searches": 2, "storage_searches": 1, "code_executions": 1}
+    expected = RESPONSE_COUNTS | {"web_searches": 2, "storage_searches": 1, "code_executions": 2}
     assert counts(read_usage(json.dumps(response(output=output)), provider="openai", api="responses")) == expected
 
 

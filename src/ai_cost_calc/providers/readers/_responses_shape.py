@@ -60,6 +60,7 @@ class OutputItem(Wire):
     type: str | None = None
     status: str | None = None
     action: Any = None
+    environment: Any = None
     svg_usage: SvgUsage | None = None
 
 
@@ -121,6 +122,7 @@ TOOLS: Final = {
     "web_search_call": "web_searches",
     "file_search_call": "storage_searches",
     "code_interpreter_call": "code_executions",
+    "shell_call": "code_executions",
 }
 """Output items that are calls of billed tools, and what we count them as."""
 
@@ -136,7 +138,7 @@ def response_counts(usage: Any, output: list[OutputItem] | None = None) -> dict[
         counts["output_reasoning_tokens"] = details.reasoning_tokens or 0
         _add_modalities(counts, "output", details)
     for item in output or ():
-        if (name := TOOLS.get(item.type or "")) and (item.type != "web_search_call" or _searched(item)):
+        if (name := TOOLS.get(item.type or "")) and _billed(item):
             counts[name] = counts.get(name, 0) + 1
     return counts
 
@@ -148,10 +150,19 @@ def _add_modalities(counts: dict[str, Any], side: str, details: Any) -> None:
         counts[f"{side}_text_tokens"] = details.text_tokens or 0
 
 
-def _searched(item: OutputItem) -> bool:
-    """Only a finished `search` is billed; `open_page` and `find_in_page` are not. Early models name no action."""
-    action = item.action.get("type") if isinstance(item.action, dict) else getattr(item.action, "type", None)
-    return item.status == "completed" and action in (None, "search")
+def _billed(item: OutputItem) -> bool:
+    """Only a finished `search` is billed; `open_page` and `find_in_page` are not. Early models name no action.
+
+    Shells are billed in OpenAI's containers, not on the caller's machine.
+    """
+    if item.type == "shell_call":
+        return _type_of(item.environment) == "container_reference"
+    return item.type != "web_search_call" or (item.status == "completed" and _type_of(item.action) in {"", "search"})
+
+
+def _type_of(said: Any) -> str:
+    kind = said.get("type") if isinstance(said, dict) else getattr(said, "type", None)
+    return kind if isinstance(kind, str) else ""
 
 
 def response_reading(wire: Any, source: Source, counts: dict[str, Any] | None, cost: Decimal | None = None) -> Reading:
