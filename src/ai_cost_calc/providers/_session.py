@@ -180,8 +180,11 @@ class Session:
     # What is answered.
 
     def take(self, data: bytes | str) -> None:
-        """See a server event pass."""
-        event, _ = parsed(ServerEvent, data)
+        """See a server event pass. What is no event says nothing, and is the SDK's to refuse."""
+        try:
+            event, _ = parsed(ServerEvent, data)
+        except (ValueError, RecursionError):
+            return
         for asked in (*self._waiting, *self._answers.values(), self._standing):
             if asked is not None and asked.running is not None:
                 asked.running.beat()

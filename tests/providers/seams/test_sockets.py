@@ -592,6 +592,20 @@ def test_any_events_are_borne(seed: int) -> None:
     assert {len(call.ends) for call in meter.calls} <= {1}
 
 
+@pytest.mark.parametrize("message", ["", "not JSON", b"\xff", '{"type": ', "null", "[1]", "[" * 100_000])
+def test_a_message_that_is_no_event_says_nothing(message: str | bytes, meter: RecordingMeter) -> None:
+    """It is the SDK's to refuse; the answer that is waited for may still come."""
+    session = Session(meter, REALTIME, "openai", _ask, "m")
+    wanted = session.wanted(CREATE)
+    assert wanted is not None
+    session.expect(wanted, meter.begin(wanted.sending.request))
+    session.take(message)
+    for event in answer("resp_1", USAGE):
+        session.take(json.dumps(event))
+    session.finish(ended=False)
+    assert counts(meter.call.reading) == COUNTS
+
+
 EVENTS = (
     "response.create", "response.created", "response.done", "response.completed", "response.output_text.delta", "error",
     "session.start", "session.started", "session.closed", "session.usage.updated", "response.event", "decision.event",
