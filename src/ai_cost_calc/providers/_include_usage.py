@@ -23,6 +23,7 @@ REFUSALS: Final = frozenset({400, 422})
 
 _END: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _ENDS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_LONGEST_END: Final = 4
 _DATA: Final = re.compile(rb"^data:(.*?)\r?$", re.MULTILINE)
 _NO_CHOICES: Final = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 _NO_USAGE: Final = re.compile(rb',\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,')
@@ -61,23 +62,29 @@ class UsageFilter:
     Works on whole events: what is not yet one is held until it is. Everything else passes byte for byte.
     """
 
-    __slots__ = ("_held",)
+    __slots__ = ("_held", "_tail")
 
     def __init__(self) -> None:
-        self._held = b""
+        self._held: list[bytes] = []
+        self._tail = b""
 
     def feed(self, chunk: bytes) -> bytes:
         """Take in bytes; return those that the caller may have now."""
         if not self._held and chunk.endswith(_ENDS):
             return _without_usage(chunk)
-        data = self._held + chunk
-        end = max(data.rfind(mark) + len(mark) if mark in data else 0 for mark in _ENDS)
-        self._held = data[end:]
-        return _without_usage(data[:end])
+        looked_at = self._tail + chunk  # what is held ends nowhere, except where this chunk goes on with its last bytes
+        end = max(looked_at.rfind(mark) + len(mark) if mark in looked_at else 0 for mark in _ENDS)
+        self._held.append(chunk)
+        if not end:
+            self._tail = looked_at[-_LONGEST_END + 1 :]
+            return b""
+        data, rest = b"".join(self._held), looked_at[end:]
+        self._held, self._tail = [rest] if rest else [], rest[-_LONGEST_END + 1 :]
+        return _without_usage(data[: len(data) - len(rest)])
 
     def close(self) -> bytes:
         """What was held, once no more comes."""
-        rest, self._held = self._held, b""
+        rest, self._held, self._tail = b"".join(self._held), [], b""
         return _without_usage(rest)
 
 

@@ -83,6 +83,28 @@ def test_whole_events_pass_at_once() -> None:
     assert sieve.feed(body[first + 3 :]) == body[first:]
 
 
+class Counted(bytes):
+    """A piece of a stream that notes how much is copied in front of it."""
+
+    copied: list[int]
+
+    def __radd__(self, before: bytes) -> bytes:
+        """Join, and note it."""
+        self.copied.append(len(before))
+        return before + bytes(self)
+
+
+def test_a_long_event_is_not_copied_for_each_of_its_pieces() -> None:
+    """What an event of many megabytes takes grows with its length, not with the square of it."""
+    sieve, copied = UsageFilter(), list[int]()
+    pieces = [Counted(b"x" * 1_000) for _ in range(100)]
+    for piece in pieces:
+        piece.copied = copied
+        assert sieve.feed(piece) == b""
+    assert sum(copied) < 1_000
+    assert sieve.feed(b"\n\n") == b"x" * 100_000 + b"\n\n"
+
+
 @pytest.mark.parametrize("held", [[], [{"usage": None}], [TOLD]])
 def test_an_end_without_a_blank_line(held: list[Any]) -> None:
     """What is held when the stream ends is judged like any other event."""
