@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ai_cost_calc.core.families import claude_version, gemini_version, plain_name
@@ -14,15 +14,41 @@ from ai_cost_calc.core.text import MOST_MESSAGE, most_bytes, most_framing
 ANY_TEXT = st.text(st.characters(exclude_categories=[]))
 
 
-@given(ANY_TEXT)
+CHANGING = st.text(st.sampled_from("\u0958\u2adc\ufdfa\u00bc\uff0c\U0001d400\u1e17\uff9ee\u0301\u0323\u0344\u30ab"))
+"""Characters that one form of Unicode lengthens and another shortens, and marks that change places."""
+
+
+@given(ANY_TEXT | CHANGING)
+@example("\u0958\U0001d400")
 def test_a_text_is_bounded_in_every_form_of_unicode(text: str) -> None:
     """Whether a tokenizer normalizes (NFC, NFKC) or not, it finds no more bytes than these; lone surrogates too."""
     for form in (text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFKC", text)):
         assert len(form.encode("utf-8", "surrogatepass")) <= most_bytes(text)
 
 
+@given(CHANGING, CHANGING)
+@example("\u00bc", "\U0001d400")
+@example("\u1e17\u0323\u00bc", "\U0001d400")
+@example("\u2167", "\u0301")
+def test_parts_are_bounded_by_the_whole(one: str, other: str) -> None:
+    """What is measured part by part never counts for more than when it is measured in one piece."""
+    assert most_bytes(one) + most_bytes(other) <= most_bytes(one + other)
+
+
 @pytest.mark.parametrize(
-    ("text", "size"), [("", 0), ("plain", 5), ("fjørd", 6), ("🚢", 4), ("\ufdfa", 33), ("\u0958", 6), ("\ud800", 3)]
+    ("text", "size"),
+    [
+        ("", 0),
+        ("plain", 5),
+        ("fjørd", 6),
+        ("🚢", 4),
+        ("\ufdfa", 33),
+        ("\u0958", 6),
+        ("\ud800", 3),
+        ("\u0958\U0001d400", 10),
+        ("\u00bc\U0001d400", 9),
+        ("\u1e17\u0323", 7),
+    ],
 )
 def test_sizes(text: str, size: int) -> None:
     """ASCII, longer characters, and characters that normalization takes apart."""

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionMessage
 
@@ -28,6 +28,8 @@ JSON = st.recursive(
 
 
 @given(value=JSON)
+@example(value={"\u00bc": None, "\U0001d400": None})
+@example(value={"\u00bc" * 99: "\U0001d400" * 99})
 def test_bytes_lie_between_text_and_json(value: Any) -> None:
     """The measure is at least the text inside and at most the JSON that is sent, whatever its shape."""
 
