@@ -239,6 +239,35 @@ def test_unpriced_counts_are_named(book: PriceBook, model: str, usage: Usage, un
     assert cost.unpriced == unpriced
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "usage"),
+    [
+        ("openai", "whisper-1", Usage(input_tokens=10, output_tokens=3)),
+        ("openai", "tts-1", Usage(input_tokens=10)),
+        ("github-copilot", "gpt-4o", Usage(input_tokens=10)),
+        ("openai", "gpt-5", Usage(code_executions=1)),
+    ],
+)
+def test_unpriced_counts_alone_are_an_unknown_cost(book: PriceBook, provider: str, model: str, usage: Usage) -> None:
+    """Where no rate is for anything that was used, the cost is unknown and says why; genai-prices says zero."""
+    _, info = SNAPSHOT.find_provider_model(model, None, provider, None)
+    assert genai_nanos(info, PROVIDERS[provider], usage, AT, None) == 0
+    cost = book.price(usage, provider=provider, model=model, at=AT)
+    assert (cost.nanos, cost.total, cost.items) == (None, None, ())
+    assert cost.unpriced == tuple(usage.counts())
+    assert cost.reason is not None
+    assert all(name in cost.reason for name in usage.counts())
+
+
+@pytest.mark.parametrize("name", ["deepseek/deepseek-r1:free", "meta-llama/llama-3.3-70b-instruct:free"])
+def test_free_variants_are_free(book: PriceBook, name: str) -> None:
+    """What OpenRouter sells for nothing has a price, which is zero: its tokens are not unpriced."""
+    cost = book.price(Usage(input_tokens=10, output_tokens=3), provider="openrouter", model=name, at=AT)
+    assert (cost.total, cost.unpriced, cost.reason) == (0, (), None)
+    cost = book.price(Usage(input_tokens=10, web_searches=1), provider="openrouter", model=name, at=AT)
+    assert cost.unpriced == ("web_searches",)
+
+
 def test_counts_that_no_response_reports(book: PriceBook) -> None:
     """Exactly these rates of the data have no count in a usage; a second of audio has one, by its other name."""
     priced = {unit for model in models() for unit in units(model.info)}
@@ -274,8 +303,7 @@ def test_no_overlap_makes_a_cost_negative(book: PriceBook, counts: dict[str, int
     assert isinstance(provider, types.Provider)
     usage, _ = Usage.corrected(counts)
     cost = book.price(usage, provider=provider.id, model=str(name), at=AT)
-    assert cost.nanos is not None
-    assert cost.nanos >= 0
+    assert cost.unpriced if cost.nanos is None else cost.nanos >= 0
 
 
 def test_names_written_in_other_ways(book: PriceBook) -> None:

@@ -291,8 +291,11 @@ def test_fees(book: PriceBook, name: str, usage: dict[str, int], context: dict[s
     ],
 )
 def test_tools_whose_price_nobody_told(book: PriceBook, name: str, count: str) -> None:
-    """What cannot be known from a response is named, never silently free."""
-    assert cost(book, name, Usage(**{count: 1})) == (Decimal(0), (count,))
+    """What cannot be known from a response is named, never silently free; without anything else nothing is known."""
+    assert cost(book, name, Usage(**{count: 1})) == (None, (count,))
+    total, unpriced = cost(book, name, Usage(input_tokens=1, **{count: 1}))
+    assert total == cost(book, name, Usage(input_tokens=1))[0]
+    assert unpriced == (() if count == "images" else (count,))  # made of tokens, where there are tokens
 
 
 # What terms leave alone.

@@ -153,10 +153,12 @@ class PriceBook:
             reason = f"no price of {found.id!r} is in force at this time"
             return Cost(nanos=None, price_version=self.version, reason=reason, usage=usage)
         nanos, unpriced = price.priced(usage, calls)
+        nothing = unpriced and not nanos and bool(usage) and not price.items(usage, calls)
         if entry.unpriced:
             unpriced += entry.unpriced
         return Cost(
-            nanos=nanos,
+            nanos=None if nothing else nanos,
+            reason=f"no rate of {found.id!r} is for {', '.join(unpriced)}" if nothing else None,
             price_version=self.version,
             provider=found.provider,
             model=found.id,

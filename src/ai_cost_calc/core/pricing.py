@@ -287,7 +287,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """What a usage costs.
 
     Attributes:
-        nanos: whole nano-dollars, rounded once; `None` when the price is unknown (never zero for that reason).
+        nanos: whole nano-dollars, rounded once; `None` when the price is unknown (never zero for that reason), also
+            where a model is known but no rate of it is for anything that was used.
         unpriced: what no rate pays for: names of counts, and what was said of the request that no price is known for,
             such as `service_tier:scale` (the tokens then count at standard rates).
         price_version: the price book that was used.

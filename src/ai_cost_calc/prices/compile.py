@@ -20,6 +20,10 @@ from ai_cost_calc.core.units import Unit
 _MINIMUM_SECONDS: Final = {("groq", "whisper-large-v3"): 10, ("groq", "whisper-large-v3-turbo"): 10}
 """Groq bills at least ten seconds a request (console.groq.com/docs/speech-to-text); genai-prices has it in its code."""
 
+_FREE: Final = ":free"
+"""How OpenRouter's models end that are "without cost" (openrouter.ai/docs, "Free variant", 2026-11); genai-prices lists
+them without a rate."""
+
 _UNITS: Final = {
     raw.get("price_key", name): Unit(name, raw["per"], dict(raw["dimensions"])) for name, raw in unit_data.items()
 }
@@ -45,15 +49,21 @@ def _provider(provider: types.Provider) -> ProviderData:
 def _model(provider: str, model: types.ModelInfo) -> ModelData:
     standard = model.prices if isinstance(model.prices, list) else [types.ConditionalPrice(prices=model.prices)]
     variants = [_price(variant.prices, variant.constraint, variant.when) for variant in model.price_variants or ()]
+    prices = [_price(price.prices, price.constraint) for price in standard]
+    if model.id.endswith(_FREE):
+        prices = [msgspec.structs.replace(price, rates=price.rates or _NOTHING) for price in prices]
     return ModelData(
         id=model.id,
         match=_clause(model.match) or Clause("or"),
-        prices=tuple(_price(price.prices, price.constraint) for price in standard),
+        prices=tuple(prices),
         variants=tuple(variants),
         name=model.name,
         context_window=model.context_window,
         minimum_seconds=_MINIMUM_SECONDS.get((provider, model.id), 0),
     )
+
+
+_NOTHING: Final = {"input_tokens": RateData("0"), "output_tokens": RateData("0")}
 
 
 def _price(prices: types.ModelPrice, constraint: Any, context: Mapping[str, str] | None = None) -> PriceData:

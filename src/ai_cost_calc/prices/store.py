@@ -13,7 +13,7 @@ import msgspec
 
 from ai_cost_calc.core.price_book import Snapshot
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Raise it whenever the structs of a `Snapshot` or the rules that compile one change: older files are then not read."""
 
 COMPILED_KEPT: Final = 16
