@@ -110,6 +110,12 @@ def test_a_proxy_may_state_the_cost_in_a_header() -> None:
     assert read_usage(body, provider="openrouter", api="chat", headers=headers).provider_cost_usd == Decimal("0.5")
 
 
+@pytest.mark.parametrize("stated", ["0", "0.0", "None", "", "nan"])
+def test_a_proxy_that_states_nothing_is_not_believed(stated: str) -> None:
+    """LiteLLM calculates zero for models that it does not know: that is no cost."""
+    assert read_usage(chat(), api="chat", headers={"x-litellm-response-cost": stated}).provider_cost_usd is None
+
+
 def test_counts_that_cannot_be_true_are_bent_and_told() -> None:
     """Grok on Azure reports more cached tokens than prompt tokens; the record is kept, with a note."""
     usage = {"prompt_tokens": 31, "completion_tokens": 8, "prompt_tokens_details": {"cached_tokens": 161}}

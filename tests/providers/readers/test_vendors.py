@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -211,6 +212,23 @@ def test_openrouter_says_what_a_streamed_message_cost() -> None:
     events[4]["usage"]["cost"] = 0.25
     reading = read_usage(sse(*events), url="https://openrouter.ai/api/v1/messages", content_type=SSE)
     assert (counts(reading), reading.provider_cost_usd) == (MESSAGE_COUNTS, Decimal("0.25"))
+
+
+@pytest.mark.parametrize(
+    ("more", "charged"),
+    [
+        ({"is_byok": True, "cost_details": {"upstream_inference_cost": "0.02"}}, Decimal("0.021")),
+        ({"is_byok": True, "cost_details": {"upstream_inference_cost": None}}, None),
+        ({"is_byok": True}, None),
+        ({"is_byok": False, "cost_details": {"upstream_inference_cost": "0.001"}}, Decimal("0.001")),
+    ],
+)
+def test_a_key_of_ones_own_is_charged_as_well(more: dict[str, object], charged: Decimal | None) -> None:
+    """With one, OpenRouter's `cost` is its fee alone; what the provider charges comes on top, and may be unknown."""
+    for path, body in (("chat/completions", chat(PLAIN)), ("responses", response())):
+        body["usage"] = {**body["usage"], "cost": "0.001", **more}
+        text = re.sub(r'"(0\.\d+)"', r"\1", json.dumps(body))
+        assert read_usage(text, url=f"https://openrouter.ai/api/v1/{path}").provider_cost_usd == charged
 
 
 @pytest.mark.parametrize("cost", ["-1", "1e400000000", '"NaN"', '"free"', "true", "[]", "1e-90", "1e12"])

@@ -271,5 +271,5 @@ def finished(reading: Reading, source: Source, dropped: set[str], *, complete: b
     if unread and reading.usage is not None:
         changes["anomaly"] = "; ".join([*filter(None, [reading.anomaly]), f"not a count: {', '.join(unread)}"])
     if LITELLM_COST in source.headers and reading.provider_cost_usd is None:
-        changes["provider_cost_usd"] = usd(source.headers[LITELLM_COST])
+        changes["provider_cost_usd"] = usd(source.headers[LITELLM_COST]) or None  # an unknown price is zero there too
     return replace(reading, **changes) if changes else reading

@@ -1,7 +1,8 @@
 """OpenRouter: OpenAI's shapes, with what each call cost in `usage.cost`.
 
 Source: openrouter.ai/docs, "Usage accounting": `cost` is the total charged to the account in credits of one US dollar,
-fees for web search and plugins included.
+fees for web search and plugins included. With a key of one's own (`is_byok`) that is OpenRouter's fee alone; what the
+provider charges to that key is `cost_details.upstream_inference_cost`.
 """
 
 from __future__ import annotations
@@ -26,12 +27,21 @@ from ai_cost_calc.providers.readers._responses_shape import (
     response_counts,
     response_reading,
 )
+from ai_cost_calc.providers.readers._wire import Wire
+
+
+class CostDetails(Wire):
+    """What the cost is made of."""
+
+    upstream_inference_cost: Decimal | None = None
 
 
 class RoutedUsage(ChatUsage):
     """`usage` with the cost."""
 
     cost: Decimal | None = None
+    is_byok: bool | None = None
+    cost_details: CostDetails | None = None
 
 
 class RoutedChat(Chat):
@@ -50,6 +60,8 @@ class RoutedResponseUsage(ResponseUsage):
     """`usage` of a response with the cost."""
 
     cost: Decimal | None = None
+    is_byok: bool | None = None
+    cost_details: CostDetails | None = None
 
 
 class RoutedResponse(Response):
@@ -68,6 +80,8 @@ class RoutedMessageUsage(MessageUsage):
     """`usage` of a message with the cost."""
 
     cost: Decimal | None = None
+    is_byok: bool | None = None
+    cost_details: CostDetails | None = None
 
 
 class RoutedMessage(Message):
@@ -83,21 +97,30 @@ class RoutedMessageEvent(MessageEvent):
     usage: RoutedMessageUsage | None = None
 
 
+def stated(usage: RoutedUsage | RoutedResponseUsage | RoutedMessageUsage | None) -> Decimal | None:
+    """What was charged, by OpenRouter and to one's own key; `None` where it is not all said."""
+    cost = usd(usage and usage.cost)
+    if usage is None or cost is None or not usage.is_byok:
+        return cost
+    upstream = usd(usage.cost_details and usage.cost_details.upstream_inference_cost)
+    return None if upstream is None else cost + upstream
+
+
 def read_routed_message(wire: Any, source: Source) -> Reading:
     """Read a message."""
-    return structs.replace(read_message(wire, source), provider_cost_usd=usd(wire.usage and wire.usage.cost))
+    return structs.replace(read_message(wire, source), provider_cost_usd=stated(wire.usage))
 
 
 def read_routed_chat(wire: Any, source: Source) -> Reading:
     """Read a completion, embeddings or images."""
     usage = wire.usage
-    return chat_reading(wire, source, usage and chat_counts(usage), usd(usage and usage.cost))
+    return chat_reading(wire, source, usage and chat_counts(usage), stated(usage))
 
 
 def read_routed_response(wire: Any, source: Source) -> Reading:
     """Read a response; its searches are part of the cost."""
     usage = wire.usage
-    return response_reading(wire, source, usage and response_counts(usage), usd(usage and usage.cost))
+    return response_reading(wire, source, usage and response_counts(usage), stated(usage))
 
 
 ROUTED_CHAT: Final = replace(CHAT, wire=RoutedChat, event=RoutedChunk, read=read_routed_chat)
