@@ -263,7 +263,7 @@ def test_unpriced_counts_alone_are_an_unknown_cost(book: PriceBook, provider: st
 def test_free_variants_are_free(book: PriceBook, name: str) -> None:
     """What OpenRouter sells for nothing has a price, which is zero: its tokens are not unpriced."""
     cost = book.price(Usage(input_tokens=10, output_tokens=3), provider="openrouter", model=name, at=AT)
-    assert (cost.total, cost.unpriced, cost.reason) == (0, (), None)
+    assert (cost.total, cost.unpriced, cost.reason) == (Decimal(0), (), None)
     cost = book.price(Usage(input_tokens=10, web_searches=1), provider="openrouter", model=name, at=AT)
     assert cost.unpriced == ("web_searches",)
 
