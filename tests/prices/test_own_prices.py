@@ -356,6 +356,16 @@ def test_what_leads_nowhere_is_said(own: Own, caplog: pytest.LogCaptureFixture) 
         assert "'x' means no/thing, which has no price" in caplog.text
 
 
+def test_a_context_that_no_response_says_is_said(own: Own) -> None:
+    """Rates for a context that is misspelled would never apply: that is no error, but said with its place."""
+    rates = 'rates = { input_tokens = "1", output_tokens = "2" }\n'
+    entry = '[[prices]]\nprovider = "openai"\nmodel = "gpt-5"\n'
+    book = own(f'{entry}when = {{ procesing = "batch" }}\n{rates}{entry}when = {{ processing = "batch" }}\n{rates}')
+    (note,) = book.notes
+    assert "line 1, prices[0]: no response says its 'procesing'" in note
+    assert "service_tier" in note
+
+
 def test_json_says_the_same_as_toml(own: Own, tmp_path: Path) -> None:
     """Either form may be used."""
     (tmp_path / "prices.json").write_text(

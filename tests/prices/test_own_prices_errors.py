@@ -113,6 +113,20 @@ def test_every_mistake_is_named_at_once(tmp_path: Path, price_folder: Path) -> N
             "tiers must ascend, each above the one before, not [5, 5]",
         ),
         ("{}", "should have at least 1 item"),
+        ('{ input_tokens = { base = "1", tiers = [{ above = "5", price = "2" }] } }', "should be a valid integer"),
+        ('{ input_tokens = { base = "1", tiers = [{ above = true, price = "2" }] } }', "should be a valid integer"),
+        (
+            f'{{ input_tokens = {{ base = "1", tiers = [{{ above = 1{"0" * 20}, price = "2" }}] }} }}',
+            "tiers[0].above: Input should be less than",
+        ),
+        (f"{{ input_tokens = 1{'0' * 5_000} }}", "line 4: a number is longer than any that is possible"),
+        ('{ input_tokens = "1" }\ncontext_window = true', "line 5, prices[0].context_window: Input should be a valid"),
+        (
+            f'{{ input_tokens = "1" }}\ncontext_window = 1{"0" * 20}',
+            "line 5, prices[0].context_window: Input should be less than",
+        ),
+        ('{ input_tokens = "1" }\nwhen = { "" = "batch" }', "line 5, prices[0].when"),
+        ('{ input_tokens = "1" }\nname = "a\\u0007b"', "line 5, prices[0].name: 'a\\x07b' has characters in it"),
     ],
 )
 def test_rates_that_make_no_sense_together(tmp_path: Path, price_folder: Path, rates: str, said: str) -> None:
@@ -135,6 +149,24 @@ def test_json_has_lines_too(tmp_path: Path, price_folder: Path) -> None:
     assert refused(tmp_path, '{\n "prices": [,]}', price_folder, "prices.json").startswith("prices.json, line 2: ")
     assert "must be a table" in refused(tmp_path, "[]", price_folder, "prices.json")
     assert "nested too deeply" in refused(tmp_path, "[" * 100_000, price_folder, "prices.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{\n"prices": [],\n"prices": []\n}', "line 3, prices: is given twice"),
+        (
+            '{"prices": [{"provider": "a", "model": "b", "rates": {\n"input_tokens": "1",\n"input_tokens": "2"}}]}',
+            "line 3, prices[0].rates.input_tokens: is given twice",
+        ),
+        ('{"prices": [{"a": 1, "a": 2}], oops}', "line 1: Expecting property name"),
+        ('{"prices": [{"provider": "\\ud800"}]}', "line 1, prices[0].provider: '\\ud800' has characters"),
+        ('{"prices": ' + "1" * 5_000 + "}", "line 1: a number is longer than any that is possible"),
+    ],
+)
+def test_json_that_says_what_toml_cannot(tmp_path: Path, price_folder: Path, text: str, said: str) -> None:
+    """Of two amounts of one name neither is taken; half characters and endless numbers are mistakes like others."""
+    assert refused(tmp_path, text, price_folder, "prices.json").startswith(f"prices.json, {said}")
 
 
 def test_a_file_that_is_no_text(tmp_path: Path, price_folder: Path) -> None:

@@ -14,6 +14,9 @@ STANDARD: Final[Mapping[str, frozenset[str]]] = {
 }
 """What costs nothing extra anywhere. `auto` is what was asked for, not what was served: it says nothing."""
 
+CONTEXT_NAMES: Final = frozenset({*STANDARD, "processing", "search"})
+"""Everything that `price_context` can say something of."""
+
 _PLAIN: Final = STANDARD["service_tier"]
 _BATCH: Final = "batch"
 

@@ -16,6 +16,7 @@ from ai_cost_calc.core.timetable import ModelData, PriceData, RateData, rate_tex
 from ai_cost_calc.core.units import Unit
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.errors import ConfigError
+from ai_cost_calc.prices.context import CONTEXT_NAMES
 from ai_cost_calc.prices.slugs import read_with
 from ai_cost_calc.prices.terms import TERMS
 
@@ -189,7 +190,14 @@ class _Composition:
             tuple(self._provider(provider, units) for provider in providers),
             self._overlay.names,
         )
-        return msgspec.structs.replace(made, notes=(*self._notes, *_unknown_names(made)))
+        return msgspec.structs.replace(made, notes=(*self._notes, *self._unknown_contexts(), *_unknown_names(made)))
+
+    def _unknown_contexts(self) -> Iterator[str]:
+        variants = [variant for model in self._book.catalogue() for variant in model[1].variants]
+        known = CONTEXT_NAMES.union(*(variant.context for variant in variants))
+        for price in self._overlay.prices:
+            for name in price.when.keys() - known:
+                yield f"{price.place}: no response says its {name!r}; known are {', '.join(sorted(known))}"
 
     def _provider_id(self, name: str) -> str:
         return self._book.provider_id(name) or name.lower()

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any, Final
 
 from ai_cost_calc.errors import ConfigError
-from ai_cost_calc.prices.overlay_file import decode, is_json
+from ai_cost_calc.prices.overlay_text import decode, is_json
 from ai_cost_calc.prices.positions import positions
 
 _IDENTITY: Final = ("provider", "model", "from", "when")

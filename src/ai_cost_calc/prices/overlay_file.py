@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -22,8 +20,10 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from ai_cost_calc.core.timetable import RateData, rate_text
+from ai_cost_calc.core.usage import MOST
 from ai_cost_calc.errors import ConfigError
 from ai_cost_calc.prices.overlay import Discount, Overlay, OwnPrice
+from ai_cost_calc.prices.overlay_text import Float, decode, dotted, is_json
 from ai_cost_calc.prices.positions import Path as Way
 from ai_cost_calc.prices.positions import positions
 
@@ -33,20 +33,13 @@ _MOST_PLACES: Final = 18
 _MOST_ERRORS: Final = 20
 
 
-class _Float:
-    """A number with a decimal point or an exponent, as it is written; none is wanted anywhere in the file."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-
 def _wrong(message: str) -> PydanticCustomError:
     return PydanticCustomError("wrong", "{message}", {"message": message})
 
 
 def _number(value: object) -> Decimal:
     """An exact number, from text or an integer."""
-    if isinstance(value, _Float):
+    if isinstance(value, Float):
         raise _wrong(f'{value.text} is a float, which cannot hold money exactly; write "{value.text}"')
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise _wrong(f'write the amount as a string such as "1.25", not as {_kind(value)}')
@@ -80,6 +73,8 @@ _MOST_SURCHARGE: Final = 1_000
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise _wrong(f"must be text that is not empty, not {_kind(value)}")
+    if not value.isprintable():
+        raise _wrong(f"{value!r} has characters in it that cannot be shown")
     return value.strip()
 
 
@@ -95,11 +90,12 @@ def _day(value: object) -> date:
 def _kind(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    names = {str: "empty text", int: "a number", dict: "a table", list: "a list", _Float: "a float"}
+    names = {str: "empty text", int: "a number", dict: "a table", list: "a list", Float: "a float"}
     return names.get(type(value), type(value).__name__)
 
 
 _Rate = Annotated[Decimal, BeforeValidator(_rate)]
+_Tokens = Annotated[int, Field(strict=True, ge=0, le=MOST)]
 _Text = Annotated[str, BeforeValidator(_text)]
 _Day = Annotated[date, BeforeValidator(_day)]
 
@@ -109,7 +105,7 @@ class _Part(BaseModel):
 
 
 class _Tier(_Part):
-    above: int = Field(ge=0)
+    above: _Tokens
     price: _Rate
 
 
@@ -162,9 +158,9 @@ class _Price(_Dated):
     provider: _Text
     model: _Text
     rates: dict[str, _AnyRate] = Field(min_length=1)
-    when: dict[str, _Text] = Field(default_factory=dict)
+    when: dict[_Text, _Text] = Field(default_factory=dict)
     name: _Text | None = None
-    context_window: int | None = Field(default=None, gt=0)
+    context_window: Annotated[int, Field(strict=True, gt=0, le=MOST)] | None = None
 
 
 class _Discount(_Dated):
@@ -203,12 +199,12 @@ def parse_overlay(text: str, *, name: str, units: Sequence[str]) -> Overlay:
     Raises:
         ConfigError: it is not well-formed, or a field is not possible; one line for each, with file, line and field.
     """
-    data = _decoded(text, name)
+    data = decode(text, name)
     lines = positions(text, toml=not is_json(name))
 
     def place(way: Way) -> str:
         known = next((way[:length] for length in range(len(way), 0, -1) if way[:length] in lines), None)
-        return f"{name}, line {lines[known].first if known else 1}, {_dotted(way)}"
+        return f"{name}, line {lines[known].first if known else 1}, {dotted(way)}"
 
     try:
         file = _File.model_validate(data)
@@ -219,29 +215,6 @@ def parse_overlay(text: str, *, name: str, units: Sequence[str]) -> Overlay:
     if said:
         raise ConfigError("\n".join([*said[:_MOST_ERRORS], *(["…"] if len(said) > _MOST_ERRORS else [])]))
     return _overlay(file, place)
-
-
-def decode(text: str, name: str) -> Any:
-    """The plain values of a file, floats as the text they are written as."""
-    return _decoded(text, name)
-
-
-def is_json(name: str) -> bool:
-    """Whether a file of this name is read as JSON."""
-    return name.lower().endswith(".json")
-
-
-def _decoded(text: str, name: str) -> Any:
-    try:
-        if is_json(name):
-            return json.loads(text, parse_float=_Float, parse_constant=_Float)
-        return tomllib.loads(text, parse_float=_Float)
-    except json.JSONDecodeError as exc:
-        raise ConfigError(f"{name}, line {exc.lineno}: {exc.msg}; the file is no JSON") from exc
-    except tomllib.TOMLDecodeError as exc:
-        raise ConfigError(f"{name}: {exc}; the file is no TOML") from exc
-    except RecursionError as exc:
-        raise ConfigError(f"{name}: tables and lists are nested too deeply") from exc
 
 
 def _way(error: ErrorDetails, data: Any) -> Way:
@@ -265,11 +238,6 @@ def _message(error: ErrorDetails) -> str:
     if error["type"] in {"model_type", "model_attributes_type", "dict_type"}:
         return "must be a table"
     return error["msg"].removeprefix("Value error, ")
-
-
-def _dotted(way: Way) -> str:
-    said = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in way).removeprefix(".")
-    return said or "the file"
 
 
 def _further_errors(file: _File, units: Sequence[str]) -> Iterator[tuple[Way, str]]:

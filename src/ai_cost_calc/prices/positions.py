@@ -39,6 +39,13 @@ def positions(text: str, *, toml: bool) -> dict[Path, Extent]:
     return reader.found
 
 
+def repeated(text: str) -> tuple[Path, Extent]:
+    """Where a JSON file that is known to give something twice does so: the first one that repeats another."""
+    reader = _Reader(list(_tokens(text)), _json_key)
+    reader.read_value(())
+    return reader.twice[0]
+
+
 def _tokens(text: str) -> Iterator[_Token]:
     line = 1  # every line break is in a token: it is one, or stands inside of a string
     for token in _TOKEN.findall(text):
@@ -52,6 +59,7 @@ class _Reader:
 
     def __init__(self, tokens: list[_Token], read_key: Callable[[str], str]) -> None:
         self.found: dict[Path, Extent] = {}
+        self.twice: list[tuple[Path, Extent]] = []
         self._tokens = tokens
         self._read_key = read_key
         self._next = 0
@@ -99,6 +107,8 @@ class _Reader:
         path = (*table, *self._keys())
         if self._peek() == sign:
             self._take()
+        if path in self.found:
+            self.twice.append((path, Extent(first, first)))
         self.read_value(path)
         self._note(path, first)
 
