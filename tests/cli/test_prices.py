@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import subprocess
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -175,6 +176,32 @@ def test_diff_compares_what_is_listed_with_what_you_pay(run: Run) -> None:
     assert "New models (1)" in text
     assert "$2.625+" in text
     assert "No model and no price differs" in run("prices", "diff", "bundled", "bundled").stdout
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_reader_that_has_seen_enough_is_no_failure(data_folder: Path, options: tuple[str, ...]) -> None:
+    """`prices list | head -1` ends well and says nothing, although most of the list was not read."""
+    with subprocess.Popen(
+        [PROGRAM, "prices", "list", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as listing:
+        assert listing.stdout is not None
+        assert listing.stdout.readline()
+        listing.stdout.close()
+        _, said = listing.communicate(timeout=60)
+    assert (listing.returncode, said) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device here that is always full")
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_full_disk_is_one_line(data_folder: Path, options: tuple[str, ...]) -> None:
+    """What cannot be written is said, without a traceback."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [PROGRAM, "prices", "list", *options], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
 
 
 def test_diff_with_a_version_that_is_not_there(run: Run, data_folder: Path) -> None:
@@ -381,3 +408,13 @@ def test_a_broken_file_is_named_by_every_command(run: Run, own: Path) -> None:
     checks = {check["name"]: check for check in json.loads(run("doctor", "--json", ok=1).stdout)}
     assert checks["prices"]["state"] == "fail"
     assert expected in checks["prices"]["found"]
+
+
+def test_override_leaves_alone_what_is_no_text(run: Run, data_folder: Path, tmp_path: Path) -> None:
+    """Neither a file in another encoding nor a folder is written to; each is one line."""
+    (tmp_path / "latin.toml").write_bytes(b"# caf\xe9\n")
+    for name, said in (("latin.toml", "line 1: the file is no text in UTF-8"), (".", "Is a directory")):
+        done = run("prices", "override", "openai/gpt-5", "--discount", "5", "--prices", name, ok=1)
+        assert done.stderr.startswith(("error: ", "\nerror: "))
+        assert said in done.stderr
+    assert (tmp_path / "latin.toml").read_bytes() == b"# caf\xe9\n"

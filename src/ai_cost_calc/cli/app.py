@@ -63,3 +63,6 @@ def run() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as exc:
+        errors.print(f"error: {exc}", soft_wrap=True)
+        sys.exit(1)

@@ -20,7 +20,16 @@ _WIDE: Final = Context(prec=80, rounding=ROUND_HALF_EVEN)
 _SIGNIFICANT: Final = 4
 _LEAST_WIDTH: Final = 5
 
-console = Console(highlight=False, markup=False, emoji=False)
+
+class _Stdout(Console):
+    """Tells of a reader that has seen enough (`| head`) in the same way as everything else that writes."""
+
+    def on_broken_pipe(self) -> None:
+        """Rich would end the process, as a failure."""
+        raise BrokenPipeError
+
+
+console = _Stdout(highlight=False, markup=False, emoji=False)
 """What is shown holds names that customers chose: it is text, never markup."""
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 

@@ -19,6 +19,7 @@ from ai_cost_calc.cli.output import console, errors, named, show_json, table
 from ai_cost_calc.cli.prices import ModelArgument, ProviderOption
 from ai_cost_calc.cli.shelf import CURRENT, Shelf, amount, counted, plain_rate, say_fault, words
 from ai_cost_calc.errors import PriceDataError
+from ai_cost_calc.prices import OwnPrices
 from ai_cost_calc.prices.kept import BUNDLED
 from ai_cost_calc.prices.listing import STANDARD, Change, Differences, Key, differences
 
@@ -112,7 +113,7 @@ def override(
         **_named(provider, model), "from": start, "when": dict(map(name_and_value, when or [])),
     }  # fmt: skip
     path = shelf.file.resolve()
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = OwnPrices.read(path).text if path.exists() else ""
     if remove:
         made, removed = remove_entries(text, str(path), entry)
         if not removed:
@@ -132,7 +133,6 @@ def override(
 
 def _replace(path: Path, text: str, shelf: Shelf) -> str:
     """Write the file once it is known to be good; what is not is refused, and the file stays."""
-    from ai_cost_calc.prices import OwnPrices
     from ai_cost_calc.prices.store import put_in_place
 
     content = text.encode()
