@@ -257,6 +257,23 @@ def test_a_jump_that_comes_later_is_held_back(folder: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "mistral"])
+@pytest.mark.parametrize("one_more", [False, True])
+def test_a_provider_that_all_but_vanishes_is_held_back(
+    folder: Path,
+    provider: str,
+    one_more: bool,  # noqa: FBT001 - one of two sides
+) -> None:
+    """Half of one provider's models may go; with one more somebody has to look, few as they are among all models."""
+    data = published()
+    models = models_in(data, provider)
+    known = len({model["id"] for model in models})
+    gone = known // 2 + one_more
+    del models[:gone]
+    said = look(folder, as_json(data)).concerns
+    assert said == ((f"{gone} of {known} models of {provider} would be gone",) if one_more else ())
+
+
 @pytest.mark.parametrize("one_more", [False, True])
 def test_a_shrunk_list_is_held_back(folder: Path, one_more: bool) -> None:  # noqa: FBT001 - one of two sides
     """A twentieth of all models may go; with one more, somebody has to look."""

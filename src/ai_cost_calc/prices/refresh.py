@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from ai_cost_calc.errors import PriceDataError
 from ai_cost_calc.prices import OnFault, base_snapshot
 from ai_cost_calc.prices.fetched import read_fetched
 from ai_cost_calc.prices.kept import BUNDLED, KeptPrices, version_of
-from ai_cost_calc.prices.listing import STANDARD, Change, Differences, differences, models_of
+from ai_cost_calc.prices.listing import STANDARD, Change, Differences, Key, differences, models_of
 from ai_cost_calc.prices.source import installed
 
 SOURCE: Final = "https://raw.githubusercontent.com/pydantic/genai-prices/refs/heads/main/prices/new_data/v2/data.json"
@@ -23,7 +24,9 @@ SOURCE: Final = "https://raw.githubusercontent.com/pydantic/genai-prices/refs/he
 LARGEST: Final = 64 * 2**20
 TIMEOUT_SECONDS: Final = 30.0
 _SHRINK: Final = 20
-"""A twentieth of the models may go without a question."""
+"""A twentieth of the models may go without a question,"""
+_HALF: Final = 2
+"""unless that is more than half of one provider's."""
 _JUMP: Final = 2
 _REDIRECTS: Final = 5
 
@@ -124,7 +127,7 @@ def examine(body: bytes, source: str, folder: Path, *, now: float, on_fault: OnF
     models = len(models_of(snapshot))
     return Candidate(
         body=body, snapshot=snapshot, source=source, before=before.version, models=models, differences=changed,
-        concerns=tuple(_concerns(changed, models, len(models_of(before)))),
+        concerns=tuple(_concerns(changed, models, models_of(before))),
     )  # fmt: skip
 
 
@@ -168,9 +171,13 @@ def restore(version: str, folder: Path, *, now: float) -> str:
     raise PriceDataError(f"no version {version!r} is kept; see: ai-cost-calc prices history")
 
 
-def _concerns(changed: Differences, models: int, before: int) -> Iterator[str]:
-    if len(changed.removed) * _SHRINK > before:
-        yield f"{len(changed.removed):,} of {before:,} models would be gone ({models:,} are in the new data)"
+def _concerns(changed: Differences, models: int, before: Collection[Key]) -> Iterator[str]:
+    if len(changed.removed) * _SHRINK > len(before):
+        yield f"{len(changed.removed):,} of {len(before):,} models would be gone ({models:,} are in the new data)"
+    had = Counter(provider for provider, _ in before)
+    for provider, gone in Counter(provider for provider, _ in changed.removed).items():
+        if gone * _HALF > had[provider]:
+            yield f"{gone:,} of {had[provider]:,} models of {provider} would be gone"
     for change in changed.rates:
         if (jump := _jump(change)) is not None:
             yield jump
