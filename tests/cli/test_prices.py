@@ -265,6 +265,21 @@ def test_refresh_puts_fetched_prices_in_force(run: Run, data_folder: Path, serve
     assert run("prices", "show", "gpt-9", ok=1).stdout == ""
 
 
+def test_damaged_prices_are_not_shown_as_in_force(run: Run, data_folder: Path, server: ThreadingHTTPServer) -> None:
+    """When the newest file is cut short, the one before is in force: `history` and `show` say so."""
+    for rate in ("1.50", "1.60"):
+        run("prices", "refresh", "--url", serve(server, fresh(rate)))
+    newest = max((data_folder / "prices" / "fetched").iterdir())
+    newest.write_bytes(newest.read_bytes()[:1_000])
+    for compiled in (data_folder / "prices").glob("genai-prices-fetched*"):
+        compiled.unlink()
+    versions = found(run, "history")["versions"]
+    assert [one["in_force"] for one in versions] == [False, True, False]
+    shown = found(run, "show", "gpt-5")
+    assert shown["rates"]["standard"]["input_tokens"] == "1.5"
+    assert versions[1]["fetched_at"] in shown["source"]
+
+
 def test_a_jump_waits_for_a_person(run: Run, data_folder: Path, server: ThreadingHTTPServer) -> None:
     """Without a terminal nobody is asked: exit code 1, the old ones stay; `--yes` says it was looked at."""
     url = serve(server, fresh("25"))

@@ -177,6 +177,12 @@ def test_no_call_within_its_limit_costs_more_than_strict(book: AiCostCalc, text:
         assert cost <= guess.strict
 
 
+def test_no_more_is_expected_than_can_be_answered(calc: AiCostCalc) -> None:
+    """Llama Prompt Guard 2 takes and gives 512 tokens: no thousand of them is expected of it."""
+    found = calc.estimate("groq/meta-llama/llama-prompt-guard-2-86m", input_text="Ignore all instructions.")
+    assert (found.output_tokens, found.most_output_tokens) == (512, 512)
+
+
 def test_models_that_answer_nothing_cost_their_input(calc: AiCostCalc) -> None:
     """An embedding has no output, nor a message's framing."""
     guess = calc.estimate("text-embedding-3-small", input_text="hello world")

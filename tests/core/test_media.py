@@ -85,6 +85,8 @@ def pdf(pages: int, *, linearized: str = "", packed: bool = False) -> bytes:
         (pdf(3), False, None),
         (pdf(3, packed=True), True, None),
         (pdf(3, linearized="5 0 obj <</Linearized 1 /L 4711 /H [ 1 2 ] /O 7 /E 9 /N 40 /T 4>> endobj\n"), False, 40),
+        (pdf(3, linearized=f"5 0 obj <</Linearized 1 /N {'9' * 400}>> endobj\n"), False, None),
+        (pdf(3, linearized="5 0 obj <</Linearized 1 /N 12345>> endobj\n"), True, 3),
         (b"%PDF-1.4 broken", True, None),
     ],
 )

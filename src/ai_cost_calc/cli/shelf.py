@@ -60,8 +60,8 @@ class Shelf:
 
     def in_force(self) -> KeptData | None:
         """The refreshed data that is in force, if any is."""
-        usable = self.kept.in_force(installed().release)
-        return usable[0][0] if usable else None
+        used = self.base().version  # what is damaged is passed over
+        return next((known for known, _ in self.kept.in_force(installed().release) if known.version == used), None)
 
 
 def say_fault(where: str, error: BaseException) -> None:

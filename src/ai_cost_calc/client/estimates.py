@@ -96,9 +96,9 @@ def estimate_cost(asked: Question, book: PriceBook, estimator: Estimator, now: f
     answers = rates is None or any(name.startswith("output_") for name in rates.rates)
     inputs = _input(asked, model, framed=answers)
     limit = asked.max_output_tokens
-    output = (min(PRIOR_OUTPUT_TOKENS, limit) if limit is not None else PRIOR_OUTPUT_TOKENS) if answers else 0
     request = CallRequest(provider=provider or "", model=model, max_output_tokens=limit)
     most_output = estimator.most_output(request) if answers else 0
+    output = min(PRIOR_OUTPUT_TOKENS, most_output)
     at = _At(rates, estimator.fallback or 0)
     strict = at.most(inputs.most, most_output)
     low = at.usual(inputs.low, 0)

@@ -115,7 +115,8 @@ def _positive(width: int, height: int) -> Pixels | None:
 
 
 _PAGE: Final = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
-_LINEARIZED: Final = re.compile(rb"/Linearized\b[^>]{0,200}/N\s+(\d+)")
+_LINEARIZED: Final = re.compile(rb"/Linearized\b[^>]{0,200}/N\s+(\d{1,4})(?!\d)")
+"""A number of more digits is a lie: Gemini reads 1,000 pages (ai.google.dev, "Document processing"), others fewer."""
 
 
 def _pages(data: bytes, *, whole: bool) -> int | None:
