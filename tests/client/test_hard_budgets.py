@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import pytest
 
-from ai_cost_calc import AiCostCalc, Budget, BudgetExceeded
+from ai_cost_calc import AiCostCalc, Budget, BudgetExceeded, Reading, Usage
 from ai_cost_calc.testing import FakeClock, ProviderSimulator
 from tests.client.bodies import ten_cents
 from tests.conftest import MakeCalc
@@ -267,6 +267,24 @@ def test_budgets_set_at_run_time_hold_at_once_and_survive(make_calc: MakeCalc) -
     assert not again.budgets.remove(budget.name)
     with again.guard(feature="chat"):
         pass
+
+
+@pytest.mark.parametrize("each", [(), ("customer",), ("model",), ("customer", "provider")])
+def test_a_restart_does_not_make_free_what_has_no_price(make_calc: MakeCalc, each: tuple[str, ...]) -> None:
+    """A fallback price counts for what was used before it too, beside known cost, for each that the budget is for."""
+    usage = Usage(input_tokens=100_000)
+    spent: list[list[Decimal]] = []
+    for _ in range(2):
+        calc = make_calc(budgets=[Budget("9.00", per="day", each=each)], fallback_price="5")
+        if not spent:
+            for model in ("house-model-1", "gpt-5"):
+                with calc.attribute(customer_id="acme"):
+                    provider = "openai" if model == "gpt-5" else "house"
+                    calc.record(Reading(usage=usage, provider=provider, model=model))
+        spent.append(sorted(status.spent for status in calc.budgets.status()))
+        calc.shutdown()
+    both = [Decimal("0.125"), Decimal("0.5")]  # gpt-5 at $1.25 a million tokens, the other at $5
+    assert spent[0] == spent[1] == (both if {"model", "provider"} & {*each} else [sum(both)])
 
 
 def test_a_model_without_a_price_is_refused_by_a_money_budget_unless_it_has_a_fallback(make_calc: MakeCalc) -> None:

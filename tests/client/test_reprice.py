@@ -303,15 +303,28 @@ def test_a_run_that_is_killed_can_be_run_again(
     assert (total(ledger).cost_nanos, total(ledger).unpriced_calls) == (105_000_000, 0)
 
 
-def test_budgets_take_in_what_became_known(make_calc: MakeCalc, prices: Path) -> None:
-    """A budget that did not know what calls had cost refuses once their adjusted cost has used it up."""
-    record(make_calc(budgets=[]), HOUSE)
-    calc = make_calc(prices=prices, budgets=[Budget("0.002", per="day", id="day")])
-    assert calc.budgets.status()[0].spent == 0
-    calc.reprice()
-    assert calc.budgets.status()[0].spent == Decimal("0.003")
+def test_budgets_take_in_what_became_known(make_calc: MakeCalc, tmp_path: Path) -> None:
+    """A budget refuses once what calls were adjusted to has used it up."""
+    record(make_calc(budgets=[]), Reading(usage=Usage(input_tokens=1_000), provider="openai", model="gpt-5"))
+    dearer = tmp_path / "dearer.toml"
+    dearer.write_text('[[discounts]]\nprovider = "openai"\npercent = -100\n')
+    calc = make_calc(prices=dearer, budgets=[Budget("0.002", per="day", id="day")])
+    assert calc.budgets.status()[0].spent == Decimal("0.00125")
+    calc.reprice(everything=True, since="1d")
+    assert calc.budgets.status()[0].spent == Decimal("0.0025")
     with pytest.raises(BudgetExceeded), calc.guard(estimate="0.001"):
         pytest.fail("the block ran")
+
+
+def test_budgets_count_the_dearest_rate_until_the_cost_is_known(make_calc: MakeCalc, prices: Path) -> None:
+    """What was recorded without a price is not free for them; once it is repriced, a restart counts what it cost."""
+    budgets = [Budget("1", per="day", id="day")]
+    record(make_calc(budgets=[]), HOUSE)
+    calc = make_calc(prices=prices, budgets=budgets)
+    assert calc.budgets.status()[0].spent == Decimal("0.011")  # 11,000 tokens at $1 a million
+    calc.reprice()
+    calc.shutdown()
+    assert make_calc(prices=prices, budgets=budgets).budgets.status()[0].spent == Decimal("0.003")
 
 
 def test_a_ledger_that_keeps_no_adjustments_is_named(make_calc: MakeCalc) -> None:

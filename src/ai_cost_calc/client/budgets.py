@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -168,7 +169,7 @@ class Budgets:
             return [()]
         windows = _windows(budget, now)
         try:
-            return [row.group for row in self._spent(budget, windows[-1].start, windows[0].end)]
+            return [row.group for row in self._spent(budget, windows[-1].start, windows[0].end, budget.each)]
         except LedgerError as exc:
             self._metering.fault("status", exc)
             return []
@@ -207,18 +208,32 @@ class Budgets:
         now = self._clock()
         try:
             for window in _windows(budget, now):
-                for row in self._spent(budget, window.start, window.end):
+                rows = self._spent(budget, window.start, window.end, budget.each)
+                unknown = self._unknown(budget, window, now) if any(row.unpriced_calls for row in rows) else Counter()
+                for row in rows:
                     if None not in row.group:
                         key = budget.key_of([str(value) for value in row.group])
-                        self._metering.store.seed(key, window, _in_unit(budget, row))
+                        self._metering.store.seed(key, window, _in_unit(budget, row) + unknown[row.group])
         except LedgerError as exc:
             self._metering.fault("seed", exc)
             return False
         return True
 
-    def _spent(self, budget: Budget, start: float, end: float) -> builtins.list[SpendRow]:
+    def _unknown(self, budget: Budget, window: Window, now: float) -> Counter[tuple[str | None, ...]]:
+        """What models of which no cost is known count as, by what the budget is for each of."""
+        found: Counter[tuple[str | None, ...]] = Counter()
+        each = tuple(budget.each)
+        by = tuple(dict.fromkeys((*each, "provider", "model")))
+        for row in self._spent(budget, window.start, window.end, by) if budget.unit == "usd" else ():
+            if row.unpriced_calls == row.calls and not row.cost_nanos:
+                provider = row.group[by.index("provider")]
+                nanos = self._metering.estimator.stand_in(provider, row.usage.total_tokens, now)
+                found[row.group[: len(each)]] += nanos or 0
+        return found
+
+    def _spent(self, budget: Budget, start: float, end: float, by: Iterable[str]) -> builtins.list[SpendRow]:
         query = SpendQuery(
-            by=tuple(budget.each),
+            by=tuple(by),
             since=None if start == -_FOREVER else int(start * MICROS),
             until=None if end == _FOREVER else int(end * MICROS),
             where=dict(budget.selectors),

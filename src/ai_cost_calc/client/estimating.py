@@ -70,10 +70,11 @@ class Estimator:
         tokens = event.usage.total_tokens
         nanos = event.cost_nanos
         if nanos is None:
-            nanos = self._stand_in(event.provider, tokens, event.at / MICROS)
+            nanos = self.stand_in(event.provider, tokens, event.at / MICROS)
         return Amounts(nanos, tokens)
 
-    def _stand_in(self, provider: str | None, tokens: int, now: float) -> int | None:
+    def stand_in(self, provider: str | None, tokens: int, now: float) -> int | None:
+        """What tokens of unknown cost count as on a budget, in nano-dollars; `None` where not even that is known."""
         if self.fallback is not None:
             return self.fallback * tokens
         per_token = self._book().dearest_rate(provider, now)
@@ -108,7 +109,7 @@ class Estimator:
         rates = self._book().rates(request.provider, request.model, now, context)
         if rates is not None and prices_calls(rates):
             return dearest_nanos(rates, inputs, output)
-        return self._stand_in(request.provider, inputs + output, now)
+        return self.stand_in(request.provider, inputs + output, now)
 
 
 def prices_calls(price: ModelPrice) -> bool:
