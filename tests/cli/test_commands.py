@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 
-from ai_cost_calc import Budget
+from ai_cost_calc import Budget, Reading, Usage
 from ai_cost_calc.core.event import MICROS, RevenueEvent, UsageEvent
-from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.ledgers import open_ledger
 from ai_cost_calc.providers.not_metered import NOT_METERED
 from tests.cli.conftest import PROGRAM, Run
@@ -50,7 +49,26 @@ def test_report_shows_cost_revenue_and_margin_by_customer(run: Run) -> None:
     assert "-$0.05" in globex
     assert "loss" in globex
     assert "$0.2000" in total
-    assert "1 calls have no known price" in text
+    assert "1 call without a known price, in whole or in part: what is unknown of the cost is not in" in text
+
+
+def test_report_does_not_deny_what_is_known_of_a_cost(run: Run, make_calc: MakeCalc) -> None:
+    """Tokens of a call with a tool that nobody knows the price of are in the figures, and the words fit that."""
+    calc = make_calc()
+    calc.record(Reading(usage=Usage(input_tokens=1_000, code_executions=1), provider="openai", model="gpt-5"))
+    calc.shutdown()
+    text = run("report", "--by", "model").stdout
+    assert "$0.00125" in text
+    assert "no price for code_executions" in run("tail").stdout
+    assert "1 call without a known price, in whole or in part: what is unknown of the cost is not in" in text
+
+
+def test_cost_names_what_it_leaves_out(run: Run) -> None:
+    """Tokens that a model has no rate for are not silently free; what has a price has no such line."""
+    assert "output_tokens" in run("cost", "text-embedding-3-small", "-i", "1000", "-o", "5").stderr
+    assert "service_tier:scale" in run("cost", "gpt-5", "-i", "1000", "--tier", "scale").stderr
+    assert run("cost", "gpt-5", "-i", "1000").stderr == ""
+    assert "no rate of 'whisper-1'" in run("cost", "whisper-1", "-i", "1000", ok=1).stderr
 
 
 @pytest.mark.usefixtures("spent")

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ai_cost_calc import Usage
 from ai_cost_calc.cli.options import JsonOption, LedgerOption, books
-from ai_cost_calc.cli.output import console, errors, money, show_json, table
+from ai_cost_calc.cli.output import console, errors, money, named, show_json, table
 
 
 def cost(
@@ -48,5 +48,9 @@ def cost(
             made.add_row(item.name.replace("_", " "), f"{item.count:,}", f"{item.usd:f}")
         console.print(made)
         console.print(Text(money(priced.total), "bold"), f" (prices {priced.price_version})")
+        if priced.unpriced:
+            errors.print(
+                f"no price is known for {', '.join(map(named, priced.unpriced))}: that is not in it", style="yellow"
+            )
     if priced.total is None:
         raise typer.Exit(1)

@@ -11,6 +11,7 @@ from rich.text import Text
 from ai_cost_calc import AiCostCalc
 from ai_cost_calc.cli.options import JsonOption, LedgerOption, SinceOption, TimezoneOption, books
 from ai_cost_calc.cli.output import bar, console, money, named, percent, show_json, sparkline, table, whole
+from ai_cost_calc.cli.shelf import counted
 from ai_cost_calc.client.reports import Report, ReportRow
 
 FIGURES: Final = (("Cost", True), ("Revenue", True), ("Margin", True), ("Margin %", True), ("Calls", True))
@@ -121,8 +122,8 @@ def _top(title: str, found: Report) -> None:
 def _say_unpriced(total: ReportRow) -> None:
     if total.unpriced_calls:
         console.print(
-            f"\n{whole(total.unpriced_calls)} calls have no known price; their cost is unknown and not in these "
-            "figures. See: ai-cost-calc doctor",
+            f"\n{counted(total.unpriced_calls, 'call')} without a known price, in whole or in part: what is unknown of "
+            "the cost is not in these figures. See: ai-cost-calc doctor",
             style="yellow",
         )
 

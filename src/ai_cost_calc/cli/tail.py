@@ -83,6 +83,8 @@ def _line(now: Standing) -> str:
     when = datetime.fromtimestamp(event.at / MICROS, UTC)
     cost = money(_usd(now.cost_nanos))
     marks = [mark for mark, is_set in (("estimated", event.estimated), (event.status, event.status != "ok")) if is_set]
+    if now.unpriced:
+        marks.append(f"no price for {', '.join(map(named, now.unpriced))}")
     if now.last is not None:
         marks.append(f"adjusted, was {money(_usd(event.cost_nanos))}")
     tokens = f"{event.usage.input_tokens:>7,} in {event.usage.output_tokens:>6,} out"
