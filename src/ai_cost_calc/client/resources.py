@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SQLITE = "sqlite:///"
 _MEMORY = "memory:"
-LOADING_SECONDS = 10.0
+LOADING_SECONDS = 60.0
 """How long a fork waits for prices that are being loaded: a child could never finish the modules that they need."""
 
 
