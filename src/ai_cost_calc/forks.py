@@ -6,6 +6,9 @@ releases, a descriptor nobody knows of, a module nobody finishes importing, a mu
 
 from __future__ import annotations
 
+# Loaded before our hooks are set, below: hooks before a fork run last to first, so ours wait while the lock of
+# logging is still free. What they wait for may log, or import what makes a logger.
+import logging  # noqa: F401
 import os
 import threading
 import time

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ai_cost_calc import AiCostCalc, Budget, BudgetExceeded, Usage, read_usage
 from ai_cost_calc.client.estimates import CostEstimate
-from ai_cost_calc.client.official import AiCostCalcError
+from ai_cost_calc.client.official_values import AiCostCalcError
 from ai_cost_calc.errors import UnknownPrice
 from ai_cost_calc.testing import ProviderSimulator
 from tests.conftest import MakeCalc

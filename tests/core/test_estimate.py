@@ -138,7 +138,7 @@ def test_threads_lose_samples_at_most() -> None:
     assert upper is not None
     assert 100 <= (upper.nanos or 0) <= 109
     assert upper.tokens == 5
-    assert len(history._nanos) <= HISTORY + 8
+    assert len(history._calls) <= HISTORY + 8
 
 
 def test_the_quantile_agrees_with_the_textbook_on_an_even_spread() -> None:

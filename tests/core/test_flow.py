@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,20 +20,15 @@ from ai_cost_calc.core.flow import (
     Effect,
     Invoke,
     Keep,
-    Outcome,
     Release,
     Reserve,
     Settle,
-    afinish,
-    astart,
-    finish,
+    adrive,
+    drive,
     metered_call,
-    start,
 )
 from ai_cost_calc.errors import BudgetExceeded, BudgetStoreError
 from ai_cost_calc.testing.budget_calls import NOW, look, make_budget, make_claim, make_reservation
-
-OUTCOME: Final = Outcome()
 
 
 class Stopped(BaseException):
@@ -90,20 +84,20 @@ def bill(records: int = 1, *, actuals: tuple[int, ...] = (3, 4), booked: Reserva
 
 def run(asked: Reservation | None, came_to: Bill, performer: Performer) -> None:
     """A whole call."""
-    flow = metered_call(asked, lambda _: came_to)
-    start(flow, performer)
+    flow = metered_call(asked)
+    drive(flow, performer)
     performer.done.append(Invoke())
-    finish(flow, performer, OUTCOME)
+    drive(flow, performer, came_to)
 
 
 async def arun(
     asked: Reservation | None, came_to: Bill, performer: Performer, perform: Callable[[Effect], Any]
 ) -> None:
     """A whole call on an event loop."""
-    flow = metered_call(asked, lambda _: came_to)
-    await astart(flow, perform)
+    flow = metered_call(asked)
+    await adrive(flow, perform)
     performer.done.append(Invoke())
-    await afinish(flow, perform, OUTCOME)
+    await adrive(flow, perform, came_to)
 
 
 def test_a_call_is_reserved_made_settled_booked_and_kept() -> None:
@@ -129,19 +123,14 @@ def test_a_call_without_budgets_is_kept() -> None:
     assert performer.names == ["Invoke", "Keep"]
 
 
-def test_the_bill_is_made_from_the_outcome() -> None:
-    """What the driver says of the end reaches whoever makes the bill, once."""
-    seen: list[Outcome] = []
-
-    def bill_for(outcome: Outcome) -> Bill:
-        seen.append(outcome)
-        return Bill()
-
-    flow, outcome = metered_call(None, bill_for), Outcome(aborted=True, latency_ms=7)
-    start(flow, Performer())
-    assert seen == []
-    finish(flow, Performer(), outcome)
-    assert seen == [outcome]
+def test_nothing_follows_before_the_bill() -> None:
+    """A flow waits at the call itself, however long that takes."""
+    asked, performer = reservation(), Performer()
+    flow = metered_call(asked)
+    drive(flow, performer)
+    assert performer.done == [Reserve(asked)]
+    drive(flow, performer, bill())
+    assert performer.names == ["Reserve", "Settle", "Keep"]
 
 
 def test_a_refused_call_is_not_made() -> None:
@@ -157,10 +146,10 @@ def test_a_refused_call_is_not_made() -> None:
 def test_finishing_again_does_nothing() -> None:
     """A stream that is exhausted and then closed is one call."""
     asked, performer = reservation(), Performer()
-    flow = metered_call(asked, lambda _: bill())
-    start(flow, performer)
+    flow = metered_call(asked)
+    drive(flow, performer)
     for _ in range(3):
-        finish(flow, performer, OUTCOME)
+        drive(flow, performer, bill())
     assert performer.names == ["Reserve", "Settle", "Keep"]
 
 
@@ -347,31 +336,27 @@ def test_flows_that_overlap_leave_nothing_held(calls: list[tuple[int, int, int]]
     """Calls that begin and end in any order, on a real store, pass a limit by their overruns at most."""
     store, budget = MemoryBudgetStore(), Budget(100, per="day", unit="tokens")
     perform = real_performer(store)
-    running: list[tuple[int, Any]] = []
+    running: list[tuple[int, Any, Bill]] = []
     spent = overrun = 0
     for reserved, actual, stays in calls:
-        came_to = Bill(actuals=[actual])
-        flow = metered_call(make_reservation(make_claim(budget, reserved)), partial(_the_same, came_to))
+        flow = metered_call(make_reservation(make_claim(budget, reserved)))
         before = sum(look(store, budget))
         try:
-            start(flow, perform)
+            drive(flow, perform)
         except BudgetExceeded:
             assert before + max(reserved, 1) > 100
             continue
-        running.append((stays, flow))
+        running.append((stays, flow, Bill(actuals=[actual])))
         spent += actual
         overrun += max(actual - reserved, 0)
         while len(running) > stays:
-            finish(running.pop(0)[1], perform, OUTCOME)
-    for _, flow in running:
-        finish(flow, perform, OUTCOME)
+            _, oldest, came_to = running.pop(0)
+            drive(oldest, perform, came_to)
+    for _, flow, came_to in running:
+        drive(flow, perform, came_to)
     assert look(store, budget) == (spent, 0)
     assert spent <= 100 + overrun
     assert store.held(now=NOW) == 0
-
-
-def _the_same(came_to: Bill, _: Outcome) -> Bill:
-    return came_to
 
 
 def real_performer(store: MemoryBudgetStore) -> Callable[[Effect], Any]:

@@ -19,14 +19,13 @@ from typer.core import TyperArgument, TyperGroup, TyperOption
 from typer.main import get_command
 
 import ai_cost_calc
-from ai_cost_calc import AiCostCalc, Budget, Cost, CostCalcError, CostResult, ModelPricing, Reading, Usage
+from ai_cost_calc import AiCostCalc, Budget, Cost, CostCalcError, CostResult, ModelPricing, Reading, Usage, providers
 from ai_cost_calc import config as configuration
 from ai_cost_calc.cli.app import app
 from ai_cost_calc.client.budgets import Budgets, BudgetStatus
 from ai_cost_calc.client.estimates import CostEstimate
 from ai_cost_calc.client.reports import ReportRow
 from ai_cost_calc.client.stats import Stats
-from ai_cost_calc.providers import _CLIENTS
 from ai_cost_calc.providers._http_client import HttpProvider
 from ai_cost_calc.providers._sdk import SdkProvider
 from ai_cost_calc.providers.not_metered import NOT_METERED
@@ -166,10 +165,10 @@ def test_what_is_not_metered_is_listed() -> None:
     assert listed == known
 
 
-@pytest.mark.parametrize("name", _CLIENTS)
+@pytest.mark.parametrize("name", providers.clients())
 def test_every_client_that_can_be_wrapped_is_listed(name: str) -> None:
     """Each class that a provider of an SDK takes stands in the table, unless it is the asynchronous twin of one."""
-    module, _, attribute = _CLIENTS[name].partition(":")
+    module, _, attribute = providers.clients()[name].partition(":")
     provider = getattr(importlib.import_module(module), attribute)
     clients = provider.vendor.clients if isinstance(provider, SdkProvider | HttpProvider) else ()
     listed = {client for found in rows("Clients") for client in re.findall(r"`(\w+)`", found[0])}

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from typing import Final
 
-import msgspec
-
 from ai_cost_calc.core.attribution import Attribution
 from ai_cost_calc.core.budget import Budget, Claim, Subject
 from ai_cost_calc.core.recent import Recent
@@ -27,12 +25,27 @@ Asked = tuple[Budget, str, Window, str]
 """A budget that a call counts for: the budget, the key of its state, its window now, and its scope in words."""
 
 
-class _Match(msgspec.Struct, frozen=True, gc=False):
-    """The budgets of one subject with their windows, which are right for start <= now < end."""
+class Matched:
+    """The budgets that count for one subject, with their windows, which are right for start <= now < end."""
 
-    start: float
-    end: float
-    asked: tuple[Asked, ...]
+    __slots__ = ("_claimed", "asked", "end", "start")
+
+    def __init__(self, asked: tuple[Asked, ...]) -> None:
+        self.asked = asked
+        self.start = max((window.start for _, _, window, _ in asked), default=-_FOREVER)
+        self.end = min((window.end for _, _, window, _ in asked), default=_FOREVER)
+        self._claimed: tuple[int, tuple[Claim, ...]] = (0, self._of(0))
+
+    def claims(self, amount: int) -> tuple[Claim, ...]:
+        """The same amount claimed of every budget. Most calls claim what the one before them did."""
+        before, claims = self._claimed
+        if amount != before:
+            claims = self._of(amount)
+            self._claimed = amount, claims
+        return claims
+
+    def _of(self, amount: int) -> tuple[Claim, ...]:
+        return tuple([Claim(budget, key, window, amount, scope) for budget, key, window, scope in self.asked])
 
 
 class BudgetSet:
@@ -66,7 +79,7 @@ class BudgetSet:
         self.strict = any(budget.estimate == "strict" for budget in self._budgets.values())
         self._subjects = subjects
         self._rarer = self._rarer_names()
-        self._matches: Recent[tuple[str | None, ...], _Match] = Recent(subjects)
+        self._matches: Recent[tuple[str | None, ...], Matched] = Recent(subjects)
         self._windows: dict[Calendar, Window] = {}
 
     def claims(
@@ -88,11 +101,11 @@ class BudgetSet:
         return tuple(
             [
                 Claim(budget, key, window, amount_of(budget), scope)
-                for budget, key, window, scope in self.asked(attribution, provider, model, now)
+                for budget, key, window, scope in self.matched(attribution, provider, model, now).asked
             ]
         )
 
-    def asked(self, attribution: Attribution, provider: str | None, model: str | None, now: float) -> tuple[Asked, ...]:
+    def matched(self, attribution: Attribution, provider: str | None, model: str | None, now: float) -> Matched:
         """The budgets a call counts for, each with the key, the window and the scope of its claim."""
         subject: tuple[str | None, ...] = (attribution.customer_id, attribution.feature, provider, model)
         if self._rarer:
@@ -100,7 +113,7 @@ class BudgetSet:
         match = self._matches.get(subject)
         if match is None or not match.start <= now < match.end:
             match = self._match(subject, Subject(attribution=attribution, provider=provider, model=model), now)
-        return match.asked
+        return match
 
     def added(self, budget: Budget) -> BudgetSet:
         """These budgets and one more; a `ConfigError` when its id is taken."""
@@ -137,16 +150,12 @@ class BudgetSet:
         subject = Subject(attribution=attribution)
         return tuple([subject.value_of(name) for name in self._rarer])
 
-    def _match(self, key: tuple[str | None, ...], subject: Subject, now: float) -> _Match:
+    def _match(self, key: tuple[str | None, ...], subject: Subject, now: float) -> Matched:
         found = self._found(subject)
         asked = tuple(
             [(budget, budget.key(subject), self._window(budget, now), budget.scope(subject)) for budget in found]
         )
-        match = _Match(
-            max((window.start for _, _, window, _ in asked), default=-_FOREVER),
-            min((window.end for _, _, window, _ in asked), default=_FOREVER),
-            asked,
-        )
+        match = Matched(asked)
         self._matches.put(key, match)
         return match
 

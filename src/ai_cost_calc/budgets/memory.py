@@ -181,16 +181,18 @@ class MemoryBudgetStore:
                 cell = accounts[claim.key].windows[window.id]
             except KeyError:
                 cell = self._cell(claim.key, window, now)
-            counted: _Cell | _Sums = cell
-            sums = cell.sums
-            if sums is not None:
-                counted = sums = sums if sums.newest == window.id else self._recounted(claim)
             amount = claim.amount
             limit = claim.budget.ceiling
-            if limit is not None and counted.spent + counted.held + (amount or 1) > limit:
-                return Refusal(claim=claim, spent=counted.spent, held=counted.held)
-            cell.held += amount
-            if sums is not None:
+            sums = cell.sums
+            if sums is None:
+                if limit is not None and cell.spent + cell.held + (amount or 1) > limit:
+                    return Refusal(claim=claim, spent=cell.spent, held=cell.held)
+                cell.held += amount
+            else:
+                sums = sums if sums.newest == window.id else self._recounted(claim)
+                if limit is not None and sums.spent + sums.held + (amount or 1) > limit:
+                    return Refusal(claim=claim, spent=sums.spent, held=sums.held)
+                cell.held += amount
                 sums.held += amount
             taken.append((cell, amount))
         return None

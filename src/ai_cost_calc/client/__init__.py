@@ -4,6 +4,5 @@ May import everything below it: providers, budgets, ledgers, delivery, prices, c
 """
 
 from ai_cost_calc.client.calc import AiCostCalc
-from ai_cost_calc.client.official import AiCostCalcError, CostResult, ModelPricing
 
-__all__ = ["AiCostCalc", "AiCostCalcError", "CostResult", "ModelPricing"]
+__all__ = ["AiCostCalc"]

@@ -9,37 +9,31 @@ from decimal import Decimal
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from ai_cost_calc.budgets import open_budget_store
-from ai_cost_calc.budgets.learning import Learned
-from ai_cost_calc.client.billing import Biller, EventIds
-from ai_cost_calc.client.budgets import Budgets
-from ai_cost_calc.client.catch_up import CatchUp
 from ai_cost_calc.client.costs import Costs
-from ai_cost_calc.client.estimating import Estimator
-from ai_cost_calc.client.guard import Guard, Label
-from ai_cost_calc.client.metering import Metering
-from ai_cost_calc.client.official import AiCostCalcError, OfficialSurface
-from ai_cost_calc.client.reports import Report, Since, read_report
-from ai_cost_calc.client.repricing import Repricing
-from ai_cost_calc.client.resources import Books, Prices
-from ai_cost_calc.client.stats import Counters, Stats
-from ai_cost_calc.config import Config, Durability
+from ai_cost_calc.client.official import OfficialSurface
+from ai_cost_calc.client.reprices import Reprices
 from ai_cost_calc.context import AttributionScope
 from ai_cost_calc.core.attribution import attribution
 from ai_cost_calc.core.budget import Budget
 from ai_cost_calc.core.money import usd
 from ai_cost_calc.errors import ConfigError
-from ai_cost_calc.ports.ledgers import Ledger
-from ai_cost_calc.providers import provider_for, reading_of, settle_dropped
+from ai_cost_calc.providers import provider_for, settle_dropped
 
 if TYPE_CHECKING:
     import httpx2
+
+    from ai_cost_calc.client.guard import Guard, Label
+    from ai_cost_calc.client.official_values import AiCostCalcError
+    from ai_cost_calc.client.reports import Report, Since
+    from ai_cost_calc.client.stats import Stats
+    from ai_cost_calc.config import Durability
+    from ai_cost_calc.ports.ledgers import Ledger
 
 C = TypeVar("C")
 ADOPT_SECONDS = 5.0
 
 
-class AiCostCalc(Costs, Repricing, OfficialSurface):
+class AiCostCalc(Costs, Reprices, OfficialSurface):
     """Tells what each AI call costs, who it was for, and whether a budget allows it, before it is made.
 
     One object serves threads and asyncio alike. Create it once per process; a forked child may go on using it.
@@ -87,10 +81,10 @@ class AiCostCalc(Costs, Repricing, OfficialSurface):
         lease_seconds: float | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        from ai_cost_calc.delivery import Delivery  # noqa: PLC0415 - keeps `import ai_cost_calc` quick
+        from ai_cost_calc.client import parts  # noqa: PLC0415 - keeps `import ai_cost_calc` quick
 
         given = None if ledger is None or isinstance(ledger, str) else _ledger(ledger)
-        self.config = Config.from_env(
+        self.config = parts.Config.from_env(
             ledger=ledger if given is None else "given:",
             api_key=api_key,
             base_url=base_url,
@@ -107,11 +101,11 @@ class AiCostCalc(Costs, Repricing, OfficialSurface):
             lease_seconds=lease_seconds,
         )
         self._clock = clock
-        self._counters = Counters(_reporter(on_error))
-        self._books = Books(self.config, given)
-        self._prices = Prices(self.config, self._counters, _names(model_map))
+        self._counters = parts.Counters(_reporter(on_error))
+        self._books = parts.Books(self.config, given)
+        self._prices = parts.Prices(self.config, self._counters, _names(model_map))
         self._prices.warm_up()
-        self._delivery = Delivery(
+        self._delivery = parts.Delivery(
             self._books.open,
             folder=self._books.journal_folder(),
             durability=self._books.durability,
@@ -119,30 +113,16 @@ class AiCostCalc(Costs, Repricing, OfficialSurface):
             on_fault=self._counters.fault,
             flush_interval_seconds=flush_interval,
         )
-        self._metering = self._build_metering()
-        self._catch_up = CatchUp()
-        self.budgets = Budgets(
+        self._metering = parts.metering_of(self.config, self._prices, self._delivery, self._counters, clock)
+        self._guard = parts.Guard
+        self._catch_up = parts.CatchUp()
+        self.budgets = parts.Budgets(
             metering=self._metering, ledger=self._books.current, book=self._prices.book, clock=clock,
             organization=self.config.organization, fail_closed=budget_fail_closed, flush=self.flush,
             catch_up=self._catch_up,
         )  # fmt: skip
         self._delivery.adopt(ADOPT_SECONDS)
         self.budgets.start(budgets)
-
-    def _build_metering(self) -> Metering:
-        config = self.config
-        ids = EventIds()
-        return Metering(
-            store=open_budget_store(config.budget_store),
-            delivery=self._delivery,
-            biller=Biller(book=self._prices.book, ids=ids, counters=self._counters, organization=config.organization),
-            estimator=Estimator(self._prices.book, Learned(), config.fallback_nanos_per_token),
-            counters=self._counters,
-            ids=ids,
-            clock=self._clock,
-            default_feature=config.default_event_type,
-            lease_seconds=config.lease_seconds,
-        )
 
     # Whose calls these are, and which are metered.
 
@@ -208,7 +188,7 @@ class AiCostCalc(Costs, Repricing, OfficialSurface):
             tags: further labels.
             estimate: the most it can cost in US dollars; what such blocks have cost when left out.
         """
-        return Guard(
+        return self._guard(
             self._metering,
             customer_id=customer_id,
             feature=feature,
@@ -231,7 +211,7 @@ class AiCostCalc(Costs, Repricing, OfficialSurface):
             model: the requested model, for responses that name none.
         """
         try:
-            self._metering.record(reading_of(response, provider=provider, api=api, model=model))
+            self._metering.record(self._metering.reading_of(response, provider=provider, api=api, model=model))
         except Exception as exc:  # noqa: BLE001 - a fault of ours must not break the user's code
             self._counters.fault("record", exc)
 
@@ -255,6 +235,8 @@ class AiCostCalc(Costs, Repricing, OfficialSurface):
             ConfigError: `by` or a time is not understood.
             LedgerError: the ledger cannot be read.
         """
+        from ai_cost_calc.client.reports import read_report  # noqa: PLC0415 - keeps `import ai_cost_calc` quick
+
         self.flush()
         return read_report(
             self._books.current(), by=by, since=since, until=until, where=where, timezone=timezone,
@@ -263,6 +245,8 @@ class AiCostCalc(Costs, Repricing, OfficialSurface):
 
     def stats(self) -> Stats:
         """What was delivered, waits, was set aside or dropped, and every fault that was kept from your calls."""
+        from ai_cost_calc.client.stats import Stats  # noqa: PLC0415 - keeps `import ai_cost_calc` quick
+
         settle_dropped()
         delivery = self._delivery.stats()
         return Stats(
@@ -331,4 +315,6 @@ def _reporter(
     if not callable(on_error):
         msg = f"on_error must be a function that takes an AiCostCalcError, not {on_error!r}"
         raise ConfigError(msg)
+    from ai_cost_calc.client.official_values import AiCostCalcError  # noqa: PLC0415 - keeps `import ai_cost_calc` quick
+
     return lambda message, cause: on_error(AiCostCalcError(message=message, cause=cause))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from ai_cost_calc.budgets.matching import Asked, BudgetSet
-from ai_cost_calc.client.billing import Spend, spend
+from ai_cost_calc.budgets.matching import BudgetSet, Matched
+from ai_cost_calc.client.billing import Read, Spend, spend
 from ai_cost_calc.core.attribution import Attribution
 from ai_cost_calc.core.budget import Budget, Claim, Reservation, ReservationId
 from ai_cost_calc.core.estimate import Estimate
 from ai_cost_calc.core.event import Status, UsageEvent
-from ai_cost_calc.core.flow import Bill, Effect, Outcome, afinish, astart, finish, metered_call, start
+from ai_cost_calc.core.flow import Bill, adrive, drive, metered_call
 from ai_cost_calc.core.money import usd
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.errors import BudgetExceeded
@@ -34,39 +34,14 @@ _UNBILLED: Final = Bill()
 
 
 class Hold:
-    """What one call holds of its budgets: a flow that waits for the call's outcome."""
+    """What one call holds of its budgets, and the flow that waits for the call's bill."""
 
-    __slots__ = ("_bill_for", "_flow", "_perform", "claims", "reservation")
+    __slots__ = ("claims", "flow", "reservation")
 
-    def __init__(self, perform: Callable[[Effect], Any], name: str, claims: tuple[Claim, ...]) -> None:
-        self.claims = claims
-        self.reservation = Reservation(id=ReservationId(name), claims=claims) if claims else None
-        self._perform = perform
-        self._bill_for: Callable[[Outcome], Bill] | None = None
-        self._flow = metered_call(self.reservation, self._bill)
-
-    def open(self) -> None:
-        """Take the hold; raises `BudgetExceeded` when it does not fit."""
-        start(self._flow, self._perform)
-
-    async def aopen(self) -> None:
-        """`open`, for budget stores that are awaited."""
-        await astart(self._flow, self._perform)
-
-    def end(self, outcome: Outcome, bill_for: Callable[[Outcome], Bill]) -> None:
-        """Settle what the bill says, or release."""
-        self._bill_for = bill_for
-        finish(self._flow, self._perform, outcome)
-        self._bill_for = None  # it refers back to this hold: nothing is left for the garbage collector
-
-    async def aend(self, outcome: Outcome, bill_for: Callable[[Outcome], Bill]) -> None:
-        """`end`, for budget stores that are awaited."""
-        self._bill_for = bill_for
-        await afinish(self._flow, self._perform, outcome)
-        self._bill_for = None
-
-    def _bill(self, outcome: Outcome) -> Bill:
-        return self._bill_for(outcome) if self._bill_for is not None else _UNBILLED
+    def __init__(self, reservation: Reservation | None) -> None:
+        self.reservation = reservation
+        self.claims = () if reservation is None else reservation.claims
+        self.flow = metered_call(reservation)
 
 
 class Call:
@@ -80,11 +55,18 @@ class Call:
         over: whether it has ended; what is read after that belongs to no block any more.
     """
 
-    __slots__ = (
-        "_asked", "_at", "_beat_at", "_block", "_borrowed", "_counts_for", "_estimate", "_given", "_holds", "_model",
-        "_process", "_provider", "_readings", "_request", "_started", "_tokens", "_unnamed", "attribution", "events",
-        "metering", "over",
-    )  # fmt: skip
+    # What few calls need is set on those alone; making a call is on the way of each.
+    _block: Call | None = None
+    _borrowed: Hold | None = None
+    _request: CallRequest | None = None
+    _provider: str | None = None
+    _model: str | None = None
+    _asked: BudgetSet | None = None
+    _counts_for: frozenset[str] = frozenset()
+    _beat_at = 0.0
+    _unnamed: deque[Usage] | None = None
+    events: Sequence[UsageEvent] = ()
+    over = False
 
     def __init__(
         self, metering: Metering, attribution: Attribution, request: CallRequest | None = None, *,
@@ -92,30 +74,25 @@ class Call:
     ) -> None:  # fmt: skip
         self.metering = metering
         self._process = this_process()
-        self._request = request
-        self._provider = request.provider if request is not None else None
-        self._model = metering.biller.known_as(request.provider, request.model) if request is not None else None
-        self._block = block
-        self._borrowed: Hold | None = None
-        self._given = estimate is not None
-        self._estimate = estimate
-        self._holds: list[Hold] = []
-        self._asked: BudgetSet | None = None
-        self._readings: list[Reading] = []
-        self._started = self._at = self._beat_at = metering.clock()
-        self._tokens: list[str | None] = []
-        self._unnamed: deque[Usage] | None = None
         self.attribution = attribution
-        self.events: list[UsageEvent] = []
-        self.over = False
+        self._started = self._at = metering.clock()
+        self._given = estimate
+        self._holds: list[Hold] = []
+        self._readings: list[Read] = []
+        if block is not None:
+            self._block = block
+        if request is not None:
+            self._request = request
+            self._provider = request.provider
+            self._model = metering.biller.known_as(request.provider, request.model)
 
     # Before the call.
 
     def open(self, *, reserve: bool = True) -> None:
         """Reserve; raises `BudgetExceeded` when the call must not be made."""
-        hold = self._hold(reserve=reserve)
+        hold = self._hold() if reserve else Hold(None)
         try:
-            hold.open()
+            drive(hold.flow, self.metering.perform)
         except BaseException:
             self._give_back()
             raise
@@ -123,35 +100,36 @@ class Call:
 
     async def aopen(self) -> None:
         """`open`, for budget stores that are awaited."""
-        hold = self._hold(reserve=True)
+        hold = self._hold()
         try:
-            await hold.aopen()
+            await adrive(hold.flow, self.metering.perform)
         except BaseException:
             self._give_back()
             raise
         self._holds.append(hold)
 
-    def _hold(self, *, reserve: bool) -> Hold:
+    def _hold(self) -> Hold:
         metering = self.metering
-        claims: tuple[Claim, ...] = ()
-        self._asked = metering.budgets if reserve else None
-        if reserve and metering.holds:
-            asked = metering.budgets.asked(self.attribution, self._provider, self._model, self._started)
-            claims = self._claims(asked) if asked else ()
-            if self._block is not None and claims:
-                claims = self._borrow(self._block, claims)
-        return Hold(metering.perform, metering.ids.name(), claims)
+        self._asked = metering.budgets
+        if not metering.holds:
+            return Hold(None)
+        matched = metering.budgets.matched(self.attribution, self._provider, self._model, self._started)
+        claims = self._claims(matched) if matched.asked else ()
+        if self._block is not None and claims:
+            claims = self._borrow(self._block, claims)
+        return Hold(Reservation(id=ReservationId(metering.ids.name()), claims=claims) if claims else None)
 
-    def _claims(self, asked: tuple[Asked, ...]) -> tuple[Claim, ...]:
+    def _claims(self, matched: Matched) -> tuple[Claim, ...]:
         """What to hold on each budget; estimated only now that a budget asks."""
-        estimate = self._estimate
-        if estimate is None:
-            estimate = self._estimate = self.metering.estimate(self._request, self.attribution, self._started)
+        estimate = self._given or self.metering.estimate(self._request, self.attribution, self._started)
         nanos = estimate.expected.nanos
         if self.metering.alike and estimate.learned and nanos is not None:
-            return tuple([Claim(budget, key, window, nanos, scope) for budget, key, window, scope in asked])
+            return matched.claims(nanos)
         return tuple(
-            [Claim(budget, key, window, self._amount(budget, estimate), scope) for budget, key, window, scope in asked]
+            [
+                Claim(budget, key, window, self._amount(budget, estimate), scope)
+                for budget, key, window, scope in matched.asked
+            ]
         )
 
     def _amount(self, budget: Budget, estimate: Estimate) -> int:
@@ -169,8 +147,8 @@ class Call:
             return claims
         held = {claim.key: claim for claim in hold.claims}
         short = [c for c in claims if c.key in held and c.budget.estimate == "strict" and c.amount > held[c.key].amount]
-        if short and not block._given:
-            hold.end(Outcome(), lambda _: _UNBILLED)
+        if short and block._given is None:
+            drive(hold.flow, self.metering.perform, _UNBILLED)
             return claims
         self._borrowed = hold
         self._counts_for = frozenset([claim.key for claim in claims])
@@ -199,8 +177,7 @@ class Call:
                 self.metering.first_sight(reading.response_id)
             elif self._block is not None and reading.usage is not None:
                 self._block.note_unnamed(reading.usage)
-        self._readings.append(reading)
-        self._tokens.append(token)
+        self._readings.append((reading, token))
 
     def note_unnamed(self, usage: Usage) -> None:
         """Note what a call inside used whose answer has no id: recorded by hand as well, nothing else tells it."""
@@ -222,7 +199,7 @@ class Call:
         """Still running: lengthen the lease, a few times per lease at most."""
         metering = self.metering
         now = metering.clock()
-        if now - self._beat_at > metering.lease_seconds / _BEATS_PER_LEASE:
+        if now - (self._beat_at or self._started) > metering.lease_seconds / _BEATS_PER_LEASE:
             self._beat_at = now
             for hold in (*self._holds, self._borrowed):
                 if hold is not None and hold.reservation is not None:
@@ -230,7 +207,7 @@ class Call:
 
     # After the call.
 
-    def end(self, outcome: Outcome | None = None, *, error: BaseException | None = None, aborted: bool = False) -> None:
+    def end(self, *, error: BaseException | None = None, aborted: bool = False) -> None:
         """Settle what was read, or release; only the first time counts, and only in the process that began it."""
         if self.is_inherited:
             return None
@@ -238,15 +215,10 @@ class Call:
         hold = self.lend()
         if hold is None:
             return self._end_lent_block()
-        outcome = outcome or self._outcome(error, aborted=aborted)
-        hold.end(outcome, self._bill_for(hold))
+        drive(hold.flow, self.metering.perform, self._bill(hold, "aborted" if aborted else "error" if error else "ok"))
         if self._borrowed is not None:
-            self._return_borrowed(outcome, self._borrowed)
+            self._return_borrowed(self._borrowed)
         return None
-
-    def _outcome(self, error: BaseException | None, *, aborted: bool) -> Outcome:
-        latency = int((self.metering.clock() - self._started) * 1000)
-        return Outcome(readings=self._readings, error=error, aborted=aborted, latency_ms=max(latency, 0))
 
     def _end_lent_block(self) -> None:
         """The hold went to a call inside; what was read here as well is booked on its own."""
@@ -254,46 +226,47 @@ class Call:
         if readings and self._request is None:
             late = Call(self.metering, self.attribution)
             late._started = self._started
-            late._readings, late._tokens = readings, self._tokens
+            late._readings = readings
             late.open(reserve=False)
             late.end()
-            self.events.extend(late.events)
+            self.events = [*self.events, *late.events]
 
-    def _bill_for(self, hold: Hold) -> Callable[[Outcome], Bill]:
-        def bill(outcome: Outcome) -> Bill:
-            try:
-                return self._bill(outcome, hold)
-            except Exception as exc:  # noqa: BLE001 - a fault of ours must not lose the hold or break the call
-                self.metering.fault("bill", exc)
-                return Bill(actuals=[claim.amount for claim in hold.claims])
-
-        return bill
-
-    def _bill(self, outcome: Outcome, hold: Hold) -> Bill:
-        if not outcome.readings:
+    def _bill(self, hold: Hold, status: Status) -> Bill:
+        if not self._readings:
             return _UNBILLED
+        try:
+            return self._billed(hold, status)
+        except Exception as exc:  # noqa: BLE001 - a fault of ours must not lose the hold or break the call
+            self.metering.fault("bill", exc)
+            return Bill(actuals=[claim.amount for claim in hold.claims])
+
+    def _billed(self, hold: Hold, status: Status) -> Bill:
         metering = self.metering
-        status: Status = "aborted" if outcome.aborted else "error" if outcome.error is not None else "ok"
+        latency = int((metering.clock() - self._started) * 1000)
         events = metering.biller.events(
-            outcome.readings, self.attribution, at=self._at, status=status, latency_ms=outcome.latency_ms,
-            tokens=self._tokens, asked_for=self._model,
+            self._readings, self.attribution, at=self._at, status=status, latency_ms=max(0, latency),
+            asked_for=self._model,
         )  # fmt: skip
-        self.events.extend(events)
+        self.events = [*self.events, *events] if self.events else events
         came_to = spend(events)
         if self._request is None or not self._request.batch:
             metering.learn(self._provider, self._model, self.attribution, hold.claims, came_to)
-        return Bill(actuals=self._actuals(hold.claims, came_to), bookings=self._bookings(events, hold), records=events)
+        # With all of these budgets asked before the call, only the answer's model and provider can show further ones.
+        booked = metering.holds and (metering.by_model or self._asked is not metering.budgets)
+        return Bill(
+            actuals=self._actuals(hold.claims, came_to),
+            bookings=self._bookings(events, hold) if booked else None,
+            records=events,
+        )
 
     def _actuals(self, claims: tuple[Claim, ...], came_to: Spend) -> list[int]:
         if self.metering.alike and came_to.exact:
             return [came_to.amounts.nanos or 0] * len(claims)
         return came_to.actuals(claims)
 
-    def _bookings(self, events: list[UsageEvent], hold: Hold) -> Reservation | None:
+    def _bookings(self, events: Sequence[UsageEvent], hold: Hold) -> Reservation | None:
         """Budgets without a hold: those that only the answer shows to be meant, those set while the call ran."""
         metering = self.metering
-        if not metering.holds or (self._asked is metering.budgets and not metering.by_model):
-            return None
         held = {claim.key for claim in hold.claims}
         if self._borrowed is not None:
             held.update(claim.key for claim in self._borrowed.claims)
@@ -304,19 +277,19 @@ class Call:
             if claim.key not in held
         )
         # What several processes may read is booked under the name they share: a store counts it once for all of them.
-        name = next(filter(None, self._tokens), None) or metering.ids.name()
+        name = next((token for _, token in self._readings if token), None) or metering.ids.name()
         return Reservation(id=ReservationId(name), claims=claims) if claims else None
 
-    def _return_borrowed(self, outcome: Outcome, borrowed: Hold) -> None:
+    def _return_borrowed(self, borrowed: Hold) -> None:
         """Settle the block's hold with what this call came to; an unbilled call leaves it to the next one."""
-        if not outcome.readings:
+        if not self._readings:
             return self._give_back()
         came_to: Spend = spend(self.events)
         self._borrowed = None
         amounts = zip(borrowed.claims, self._actuals(borrowed.claims, came_to), strict=True)
         # Those of the block that this call does not count for, such as its customer's, come to nothing through it.
         actuals = [actual if claim.key in self._counts_for else 0 for claim, actual in amounts]
-        borrowed.end(outcome, lambda _: Bill(actuals=actuals))
+        drive(borrowed.flow, self.metering.perform, Bill(actuals=actuals))
         if self._block is not None:
             self.metering.learn(None, None, self._block.attribution, borrowed.claims, came_to)
         return None

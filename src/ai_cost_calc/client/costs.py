@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from ai_cost_calc.client.official import CostResult
-from ai_cost_calc.core.pricing import Cost
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.errors import UnknownPrice
@@ -16,7 +14,9 @@ from ai_cost_calc.errors import UnknownPrice
 if TYPE_CHECKING:
     from ai_cost_calc.client.estimates import CostEstimate, File, Image
     from ai_cost_calc.client.metering import Metering
+    from ai_cost_calc.client.official_values import CostResult
     from ai_cost_calc.client.resources import Prices
+    from ai_cost_calc.core.pricing import Cost
 
 MAX_TEXT: Final = 1_000_000
 
@@ -82,6 +82,8 @@ class Costs:
         else:
             inputs, outputs = _tokens("input_tokens", input_tokens), _tokens("output_tokens", output_tokens)
             method = "given"
+        from ai_cost_calc.client.official_values import CostResult  # noqa: PLC0415 - keeps `import ai_cost_calc` quick
+
         total = book.price(Usage(input_tokens=inputs, output_tokens=outputs), provider=None, model=model, at=now)
         if total.total is None or total.unpriced:
             raise UnknownPrice(total.reason or f"no price is known for {model!r}", provider=None, model=model)

@@ -60,11 +60,6 @@ class Estimator:
             return Estimate(expected=upper, learned=True)
         return Estimate(expected=Amounts(PRIOR_NANOS, PRIOR_OUTPUT_TOKENS))
 
-    def observe(self, provider: str | None, model: str | None, feature: str | None, came_to: Amounts) -> None:
-        """Learn what a call came to; unknown costs teach nothing about money."""
-        if came_to.nanos is not None:
-            self.learned.observe(provider, model, feature, came_to.nanos, came_to.tokens)
-
     def came_to(self, event: UsageEvent) -> Amounts:
         """What an event counts for on budgets that held nothing for it; an unknown price counts as the dearest one."""
         tokens = event.usage.total_tokens

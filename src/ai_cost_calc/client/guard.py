@@ -15,7 +15,7 @@ from ai_cost_calc.core.attribution import Attribution, attribution
 from ai_cost_calc.core.estimate import Amounts, Estimate
 from ai_cost_calc.core.money import nanos_from_usd
 from ai_cost_calc.errors import ConfigError
-from ai_cost_calc.providers import reading_of
+from ai_cost_calc.providers.readers import reading_of
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -82,17 +82,20 @@ class Guard:
     # As a `with` block.
 
     def __enter__(self) -> Block:
-        self._refuse_callables()
+        if self._labels:
+            self._refuse_callables()
         return self._open(self._inner, self)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._close(self, error)
 
     async def __aenter__(self) -> Block:
-        self._refuse_callables()
+        if self._labels:
+            self._refuse_callables()
         frame = context.push(self._inner, self)
         try:
-            call = await self._metering.ablock(self._estimate)
+            call = self._metering.block(frame, self._estimate)
+            await call.aopen()
         except BaseException:
             context.pop(self)
             raise
@@ -105,7 +108,8 @@ class Guard:
     def _open(self, inner: Attribution, owner: object) -> Block:
         frame = context.push(inner, owner)
         try:
-            call = self._metering.block(self._estimate)
+            call = self._metering.block(frame, self._estimate)
+            call.open()
         except BaseException:
             context.pop(owner)
             raise
@@ -123,9 +127,8 @@ class Guard:
         return None if frame is None else frame.block
 
     def _refuse_callables(self) -> None:
-        if self._labels:
-            names = ", ".join(self._labels)
-            raise ConfigError(f"{names} takes a decorated function's arguments; a with block has none: write the value")
+        names = ", ".join(self._labels)
+        raise ConfigError(f"{names} takes a decorated function's arguments; a with block has none: write the value")
 
     # As a decorator.
 

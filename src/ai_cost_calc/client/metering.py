@@ -11,7 +11,7 @@ from ai_cost_calc.client.call import Call
 from ai_cost_calc.client.estimating import Estimator
 from ai_cost_calc.client.stats import Counters
 from ai_cost_calc.context import Frame, current_frame
-from ai_cost_calc.core.attribution import Attribution
+from ai_cost_calc.core.attribution import NOBODY, Attribution
 from ai_cost_calc.core.budget import Budget, Claim, Refusal, Reservation
 from ai_cost_calc.core.estimate import Estimate
 from ai_cost_calc.core.event import Record, UsageEvent
@@ -20,6 +20,7 @@ from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.errors import BudgetStoreError
 from ai_cost_calc.ports.budgets import BudgetStore
 from ai_cost_calc.ports.providers import CallRequest
+from ai_cost_calc.providers.readers import reading_of
 
 if TYPE_CHECKING:
     from ai_cost_calc.delivery import Delivery
@@ -31,6 +32,8 @@ REMEMBERED: Final = 10_000
 
 class Metering:
     """Everything a call needs between its request and its record."""
+
+    reading_of = staticmethod(reading_of)
 
     def __init__(
         self, *, store: BudgetStore, delivery: Delivery, biller: Biller, estimator: Estimator, counters: Counters,
@@ -50,25 +53,21 @@ class Metering:
         self.organization = biller.organization
         self._default_feature = default_feature
         self._seen: dict[str, None] = {}
-        self._put = delivery.put
-        self._endings: dict[type, Callable[[Any], None]] = {
-            Settle: self._settle,
-            Release: lambda effect: store.release(effect.reservation, now=clock()),
-            Book: self._book,
-            Keep: lambda effect: delivery.put(effect.record),
-        }
+        self.keep: Callable[[Record], None] = delivery.put
+        """Puts a record into the journal."""
+        self._anybody = Attribution(feature=default_feature)
 
     # What provider files ask for (ports.providers.Meter).
 
     def begin(self, request: CallRequest) -> Call:
         """Reserve for a call of a wrapped client; raises `BudgetExceeded` when it must not be made."""
-        call = self._call(request)
+        call = self._call(current_frame(), request)
         call.open()
         return call
 
     async def abegin(self, request: CallRequest) -> Call:
         """`begin`, for callers that must not block their event loop."""
-        call = self._call(request)
+        call = self._call(current_frame(), request)
         await call.aopen()
         return call
 
@@ -87,17 +86,9 @@ class Metering:
         self.alike = all(budget.unit == "usd" and budget.estimate == "learned" for budget in budgets)
         self.by_model = any(_OF_MODELS.intersection((*dict(budget.selectors), *budget.each)) for budget in budgets)
 
-    def block(self, estimate: Estimate | None = None) -> Call:
-        """Reserve for a block of code whose calls cannot be seen from here."""
-        call = self._call(None, estimate)
-        call.open()
-        return call
-
-    async def ablock(self, estimate: Estimate | None = None) -> Call:
-        """`block`, for callers that must not block their event loop."""
-        call = self._call(None, estimate)
-        await call.aopen()
-        return call
+    def block(self, frame: Frame, estimate: Estimate | None = None) -> Call:
+        """A block of code whose calls cannot be seen from here, to be opened."""
+        return self._call(frame, None, estimate)
 
     def record(self, reading: Reading, *, token: str | None = None) -> None:
         """Book and keep a reading; with a `token`, once for ever.
@@ -113,10 +104,15 @@ class Metering:
             self._book_alone(reading, whom, token)
 
     def _book_alone(self, reading: Reading, whom: Attribution, token: str | None) -> None:
-        call = Call(self, whom)
-        call.open(reserve=False)
+        call = self.late(whom)
         call.read(reading, token=token)
         call.end()
+
+    def late(self, whom: Attribution) -> Call:
+        """A call that was made without a hold, to be read and ended."""
+        call = Call(self, whom)
+        call.open(reserve=False)
+        return call
 
     def take(self, block: Call, reading: Reading, *, token: str | None = None) -> None:
         """Give a block what was read by hand, unless a wrapped client has recorded that response."""
@@ -142,15 +138,13 @@ class Metering:
             return reading.response_id in self._seen
         return block is not None and block.forget_unnamed(reading.usage)
 
-    def keep(self, record: Record) -> None:
-        """Put a record into the journal."""
-        self._put(record)
-
     def attribution(self, frame: Frame) -> Attribution:
         """Whom a call made now is for; every call has a feature."""
         found = frame.attribution
         if found.feature is not None:
             return found
+        if found is NOBODY:
+            return self._anybody
         return Attribution(
             customer_id=found.customer_id, feature=self._default_feature, session_id=found.session_id, tags=found.tags
         )
@@ -165,11 +159,19 @@ class Metering:
     def perform(self, effect: Effect) -> Any:
         """Do what the flow decided. Once the answer is paid for, our faults are counted, not raised."""
         if type(effect) is Reserve:
-            return self._reserve(effect)
+            return self._reserve(effect.reservation)
         try:
-            return self._endings[type(effect)](effect)
+            if type(effect) is Keep:
+                self.keep(effect.record)
+            elif type(effect) is Settle:
+                self._settle(effect)
+            elif type(effect) is Release:
+                self.store.release(effect.reservation, now=self.clock())
+            elif type(effect) is Book:
+                self._book(effect)
         except Exception as exc:  # noqa: BLE001 - any fault of ours must leave the user's call alone
-            return self.counters.fault(type(effect).__name__.lower(), exc)
+            self.counters.fault(type(effect).__name__.lower(), exc)
+        return None
 
     def bookings(self, event: UsageEvent, attribution: Attribution, now: float) -> tuple[Claim, ...]:
         """What an event comes to on every budget it counts for."""
@@ -190,10 +192,11 @@ class Metering:
         """Let estimates learn from how a call ended."""
         if not came_to.exact:
             return
-        self.estimator.observe(provider, model, attribution.feature, came_to.amounts)
+        learned, nanos = self.estimator.learned, came_to.amounts.nanos or 0
+        learned.observe(provider, model, attribution.feature, nanos, came_to.amounts.tokens)
         for claim in claims:
             if claim.budget.unit == "usd":
-                self.estimator.learned.count(claim.amount, came_to.amounts.nanos or 0)
+                learned.count(claim.amount, nanos)
                 return
 
     def extend(self, reservation: Reservation) -> None:
@@ -203,9 +206,9 @@ class Metering:
         except Exception as exc:  # noqa: BLE001 - any fault of ours must leave the user's call alone
             self.counters.fault("extend", exc)
 
-    def _call(self, request: CallRequest | None, estimate: Estimate | None = None) -> Call:
-        frame = current_frame()
-        return Call(self, self.attribution(frame), request, block=self._block(frame), estimate=estimate)
+    def _call(self, frame: Frame, request: CallRequest | None, estimate: Estimate | None = None) -> Call:
+        block = None if frame.block is None else self._block(frame)
+        return Call(self, self.attribution(frame), request, block=block, estimate=estimate)
 
     def _block(self, frame: Frame | None) -> Call | None:
         """The innermost open guarded block of this client and process; those of others hold other budgets."""
@@ -215,11 +218,11 @@ class Metering:
             frame = frame.outer
         return None
 
-    def _reserve(self, effect: Reserve) -> Refusal | None:
+    def _reserve(self, reservation: Reservation) -> Refusal | None:
         try:
             if self.unknown:
-                self._refuse_unknown(effect.reservation)
-            refusal = self.store.reserve(effect.reservation, now=self.clock(), lease_seconds=self.lease_seconds)
+                self._refuse_unknown(reservation)
+            refusal = self.store.reserve(reservation, now=self.clock(), lease_seconds=self.lease_seconds)
         except BudgetStoreError as exc:
             self.counters.fault("budget store", exc)
             raise

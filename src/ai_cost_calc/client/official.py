@@ -9,14 +9,10 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
-from ai_cost_calc.client.call import Call
-from ai_cost_calc.client.guard import Guard
-from ai_cost_calc.client.metering import Metering
 from ai_cost_calc.context import Frame, current_frame
 from ai_cost_calc.core.attribution import Attribution, attribution
 from ai_cost_calc.core.event import LAST_AT, MICROS, RevenueEvent
@@ -25,49 +21,16 @@ from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.forks import this_process
 
+if TYPE_CHECKING:
+    from ai_cost_calc.client.call import Call
+    from ai_cost_calc.client.guard import Guard
+    from ai_cost_calc.client.metering import Metering
+
 T = TypeVar("T")
 NANOS_PER_CENT: Final = NANOS_PER_USD // 100
 MAX_CENTS: Final = 10_000_000
 MOST_UNTRACKED: Final = 100
 """How many guarded calls of one thread or task may wait for their `track`; the oldest then gives its hold back."""
-
-
-@dataclass
-class AiCostCalcError:
-    """What `on_error` is called with.
-
-    Attributes:
-        message: what happened.
-        cause: the exception behind it, if there is one.
-        events: the events it is about, if any; none of them is lost.
-    """
-
-    message: str
-    cause: BaseException | None = None
-    events: list[Any] | None = None
-
-
-@dataclass
-class ModelPricing:
-    """A model's standard rates in US dollars per million tokens."""
-
-    slug: str
-    input_price_per_1m: Decimal
-    output_price_per_1m: Decimal
-
-
-@dataclass
-class CostResult:
-    """What `cost` gives: US dollars, exact. `method` says where the tokens are from: `given`, an encoding, `bytes`."""
-
-    model: str
-    input_cost: Decimal
-    output_cost: Decimal
-    total_cost: Decimal
-    input_tokens: int = 0
-    output_tokens: int = 0
-    estimated: bool = False
-    method: str = "given"
 
 
 class _Pending:
@@ -128,6 +91,7 @@ class OfficialSurface:
     """`add_usage`, `track`, `guarded_call` and `async_guarded_call`, over the same books as everything else."""
 
     _metering: Metering
+    guard: Callable[..., Guard]
 
     def add_usage(self, *, model: str, input_tokens: int, output_tokens: int, vendor: str | None = None) -> None:
         """Remember usage for the next `track` of this thread or task. Never raises.
@@ -201,7 +165,7 @@ class OfficialSurface:
         """
         pending = self._here()
         pending.customer = self._customer(customer_id, call)
-        guard = self._guard(customer_id, event_type, estimate)
+        guard = self.guard(customer_id=customer_id, feature=event_type, estimate=estimate)
         guard.__enter__()
         try:
             result = call()
@@ -230,7 +194,7 @@ class OfficialSurface:
         """`guarded_call` for asyncio; `call` may return an awaitable."""
         pending = self._here()
         pending.customer = self._customer(customer_id, call)
-        guard = self._guard(customer_id, event_type, estimate)
+        guard = self.guard(customer_id=customer_id, feature=event_type, estimate=estimate)
         await guard.__aenter__()
         try:
             result = call()
@@ -260,9 +224,6 @@ class OfficialSurface:
             msg = f"call must be a function without arguments, not {call!r}"
             raise ValueError(msg)  # noqa: TRY004 - the official client raises a ValueError
         return customer_id.strip()
-
-    def _guard(self, customer_id: str, event_type: str | None, estimate: Decimal | int | str | None) -> Guard:
-        return Guard(self._metering, customer_id=customer_id, feature=event_type, estimate=estimate)
 
     def _failed(self, guard: Guard, pending: _Pending, error: BaseException) -> None:
         """The call raised: book what was used all the same, to its customer, and give the rest of the hold back."""
@@ -306,8 +267,7 @@ class OfficialSurface:
         if call is None:
             if not readings:
                 return
-            call = Call(self._metering, whom)
-            call.open(reserve=False)
+            call = self._metering.late(whom)
         call.belongs_to(whom, at=at)
         for index, reading in enumerate(readings):
             call.read(reading, token=f"{token}:{index}" if token and index else token)

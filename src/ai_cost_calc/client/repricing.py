@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import msgspec
 
 from ai_cost_calc.client.billing import NO_USAGE, STATED
-from ai_cost_calc.client.reports import Since, read_query
 from ai_cost_calc.core.adjustment import Adjustment, Standing
 from ai_cost_calc.core.event import MICROS
 from ai_cost_calc.core.money import usd
 from ai_cost_calc.core.pricing import Cost
 from ai_cost_calc.core.reading import Reading
-from ai_cost_calc.errors import LedgerError
 from ai_cost_calc.ports.ledgers import AdjustmentBook, SpendQuery
-
-if TYPE_CHECKING:
-    from ai_cost_calc.client.budgets import Budgets
-    from ai_cost_calc.client.metering import Metering
-    from ai_cost_calc.client.resources import Books, Prices
-    from ai_cost_calc.config import Config
 
 PAGE: Final = 1_000
 """How many events are looked at, and adjusted in one transaction, at a time."""
@@ -75,86 +67,14 @@ class Repriced(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[RepricedModel, ...]
 
 
-class Repricing:
-    """`reprice`."""
-
-    config: Config
-    budgets: Budgets
-    _books: Books
-    _metering: Metering
-    _prices: Prices
-    _clock: Callable[[], float]
-    flush: Callable[..., int]
-
-    def reprice(
-        self, *, since: Since = None, until: Since = None, where: Mapping[str, str | None] | None = None,
-        everything: bool = False, reason: str = "reprice", dry_run: bool = False, timezone: str = "UTC",
-    ) -> Repriced:  # fmt: skip
-        """Price recorded calls that have no price, with the prices in force now; each at the time it was made.
-
-        Adjustments are kept beside what was recorded, with old and new cost, both price versions, time, reason and the
-        name of this run. Running it again changes nothing more; a run that was interrupted can be run again.
-
-        Args:
-            since: as in `report`; likewise `until`, `where` and `timezone`.
-            everything: also calls that have a price already. A cost that the provider stated stays.
-            reason: is kept with each adjustment.
-            dry_run: only say what it would come to.
-
-        Raises:
-            ConfigError: a name or time is not understood.
-            LedgerError: the ledger cannot be read or written, or keeps no adjustments.
-        """
-        self.flush()
-        ledger = self._adjustment_book()
-        now = self._clock()
-        query = read_query(
-            (), since=since, until=until, where=where, timezone=timezone, organization=self.config.organization, now=now
-        )
-        version = self._prices.book().version
-        run = _Run(ledger, self._metering.biller.price, version, now=now, reason=reason, dry_run=dry_run)
-        run.over(query, everything=everything)
-        if not dry_run:
-            self.budgets.refresh()
-        return run.result()
-
-    def adjustments(
-        self, *, since: Since = None, until: Since = None, where: Mapping[str, str | None] | None = None,
-        limit: int = 100, timezone: str = "UTC",
-    ) -> list[Adjustment]:  # fmt: skip
-        """The last adjustments of the calls that are asked for, the newest first.
-
-        Args:
-            since: when the calls were made, as in `report`; likewise `until`, `where` and `timezone`.
-            limit: how many at most.
-
-        Raises:
-            ConfigError: a name or time is not understood.
-            LedgerError: the ledger cannot be read, or keeps no adjustments.
-        """
-        query = read_query(
-            (), since=since, until=until, where=where, timezone=timezone, organization=self.config.organization,
-            now=self._clock(),
-        )  # fmt: skip
-        return self._adjustment_book().adjustments(query, limit=limit)
-
-    def _adjustment_book(self) -> AdjustmentBook:
-        ledger: Any = self._books.current()
-        if not hasattr(ledger, "adjust"):
-            msg = f"{type(ledger).__name__} keeps no adjustments; it would have to be an AdjustmentBook as well"
-            raise LedgerError(msg)
-        book: AdjustmentBook = ledger
-        return book
-
-
-class _Run:
+class Run:
     """One run: looks at events page by page, and adjusts each page in one transaction."""
 
     def __init__(
         self, book: AdjustmentBook, price: Callable[[Reading, float], Cost], version: str, *, now: float, reason: str,
         dry_run: bool,
     ) -> None:  # fmt: skip
-        self.name = f"reprice-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{secrets.token_hex(4)}"
+        self.name = f"reprice-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{os.urandom(4).hex()}"
         self._book = book
         self._price = price
         self._version = version

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, NewType
 
 import msgspec
@@ -49,12 +50,31 @@ def attribution(
         TypeError: a value is not a string (a number as customer id hides a bug more often than it helps).
         ValueError: a value is empty, longer than 255 characters or cannot be stored as text.
     """
+    if tags is None and _LABELS.issuperset((type(customer_id), type(feature), type(session_id))):
+        return _remembered(customer_id, feature, session_id)
+    return _checked(customer_id, feature, session_id, tags)
+
+
+_LABELS: Final = frozenset({str, type(None)})
+_REMEMBERED: Final = 1_024
+"""For how many combinations of labels the attribution is at hand: most calls are for those seen last."""
+
+
+def _checked(
+    customer_id: str | None,
+    feature: str | None,
+    session_id: str | None,
+    tags: Mapping[str, str | None] | None = None,
+) -> Attribution:
     return Attribution(
         customer_id=None if customer_id is None else _label("customer_id", customer_id),
         feature=None if feature is None else _label("feature", feature),
         session_id=None if session_id is None else _label("session_id", session_id),
         tags={} if tags is None else _tags(tags),
     )
+
+
+_remembered = lru_cache(_REMEMBERED)(_checked)
 
 
 def _tags(tags: Mapping[str, str | None]) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -66,35 +68,28 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 class History:
     """The last costs of one kind of call, and their upper quantile. Threads may share it: a race costs a sample."""
 
-    __slots__ = ("_nanos", "_seen", "_tokens", "_unread", "_upper")
+    __slots__ = ("_calls", "_unread", "_upper")
 
     def __init__(self) -> None:
-        self._nanos: list[int] = []
-        self._tokens: list[int] = []
-        self._seen = 0
+        self._calls: deque[tuple[int, int]] = deque(maxlen=HISTORY)
         self._unread = 0
         self._upper: Amounts | None = None
 
     def observe(self, nanos: int, tokens: int) -> None:
         """Take in what a call came to."""
-        if len(self._nanos) < HISTORY:
-            self._nanos.append(nanos)
-            self._tokens.append(tokens)
-        else:
-            self._nanos[self._seen % len(self._nanos)] = nanos
-            self._tokens[self._seen % len(self._tokens)] = tokens
-        self._seen += 1
+        self._calls.append((nanos, tokens))
         self._unread += 1
 
     def upper(self) -> Amounts | None:
         """The upper quantile of what was observed, give or take the last few calls; `None` before anything was."""
-        if self._unread and self._unread * REFRESH >= len(self._tokens):
+        if self._unread and self._unread * REFRESH >= len(self._calls):
             self._unread = 0
-            self._upper = Amounts(_quantile(self._nanos), _quantile(self._tokens))
+            nanos, tokens = zip(*self._calls.copy(), strict=True)  # a copy, because other threads add meanwhile
+            self._upper = Amounts(_quantile(nanos), _quantile(tokens))
         return self._upper
 
 
-def _quantile(values: list[int]) -> int:
+def _quantile(values: Iterable[int]) -> int:
     """Nearest rank: with fewer than 20 values this is the highest one."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * QUANTILE))]

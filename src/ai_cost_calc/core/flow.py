@@ -15,7 +15,6 @@ import msgspec
 
 from ai_cost_calc.core.budget import Refusal, Reservation
 from ai_cost_calc.core.event import Record
-from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.errors import BudgetStoreError
 
 
@@ -26,7 +25,7 @@ class Reserve(msgspec.Struct, frozen=True, gc=False):
 
 
 class Invoke(msgspec.Struct, frozen=True):
-    """Make the call. Answered with its `Outcome`, once it has ended."""
+    """Make the call. Answered with its `Bill`, once it has ended."""
 
 
 class Settle(msgspec.Struct, frozen=True, gc=False):
@@ -58,24 +57,8 @@ Effect = Reserve | Invoke | Settle | Release | Book | Keep
 Flow = Generator[Effect, Any, None]
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How a call ended.
-
-    Attributes:
-        readings: what was read from its responses, one per billed attempt.
-        error: the exception that ended it, if one did.
-        aborted: the caller left a stream before its end.
-        latency_ms: from the request to the end of the answer.
-    """
-
-    readings: Sequence[Reading] = ()
-    error: BaseException | None = None
-    aborted: bool = False
-    latency_ms: int | None = None
-
-
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
-    """What an outcome comes to.
+    """What a call came to.
 
     Attributes:
         actuals: the true amount of each claim of the reservation; empty when the provider billed nothing.
@@ -91,7 +74,7 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
 _INVOKE = Invoke()
 
 
-def metered_call(reservation: Reservation | None, bill_for: Callable[[Outcome], Bill]) -> Flow:
+def metered_call(reservation: Reservation | None) -> Flow:
     """One metered call: reserve, call, settle or release, keep.
 
     Once the call was made its answer is paid for: whatever becomes of one effect, the others still follow. Performers
@@ -99,15 +82,22 @@ def metered_call(reservation: Reservation | None, bill_for: Callable[[Outcome], 
 
     Args:
         reservation: the claims to hold, or `None` when no budget matches.
-        bill_for: turns the outcome into a bill; must not raise.
 
     Raises:
         BudgetExceeded: thrown out of the flow before `Invoke`, so the call is not made.
         BudgetStoreError: likewise, when state cannot be reached and a budget says to refuse then.
     """
     if reservation is not None:
-        yield from _hold(reservation)
-    bill = bill_for((yield _INVOKE))
+        refusal: Refusal | None = None
+        try:
+            refusal = yield Reserve(reservation)
+        except GeneratorExit:  # nobody drives this flow any more
+            raise
+        except BaseException as exc:  # noqa: BLE001 - it is raised again where it means that the call must not be made
+            yield from _unanswered(reservation, exc)
+        if refusal is not None:
+            raise refusal.error()
+    bill: Bill = yield _INVOKE
     interrupt: BaseException | None = None
     for effect in _ending(reservation, bill):
         try:
@@ -120,23 +110,17 @@ def metered_call(reservation: Reservation | None, bill_for: Callable[[Outcome], 
         raise interrupt
 
 
-def _hold(reservation: Reservation) -> Flow:
-    try:
-        refusal: Refusal | None = yield Reserve(reservation)
-    except GeneratorExit:  # nobody drives this flow any more
-        raise
-    except Exception as exc:
-        if not any(claim.budget.on_unavailable == "closed" and claim.limit is not None for claim in reservation.claims):
-            return
-        if isinstance(exc, BudgetStoreError):
-            raise
-        raise BudgetStoreError(f"the budget store failed with {type(exc).__name__}; the cause is attached") from exc
-    except BaseException:  # interrupted or cancelled, perhaps after the hold was taken
+def _unanswered(reservation: Reservation, error: BaseException) -> Flow:
+    """The state cannot be reached, or nobody waits for it any more; the call goes on where this ends quietly."""
+    if not isinstance(error, Exception):  # interrupted or cancelled, perhaps after the hold was taken
         with suppress(Exception):
             yield Release(reservation)
-        raise
-    if refusal is not None:
-        raise refusal.error()
+        raise error
+    if not any(claim.budget.on_unavailable == "closed" and claim.limit is not None for claim in reservation.claims):
+        return
+    if isinstance(error, BudgetStoreError):
+        raise error
+    raise BudgetStoreError(f"the budget store failed with {type(error).__name__}; the cause is attached") from error
 
 
 def _ending(reservation: Reservation | None, bill: Bill) -> list[Effect]:
@@ -145,22 +129,18 @@ def _ending(reservation: Reservation | None, bill: Bill) -> list[Effect]:
         effects.append(Settle(reservation, bill.actuals) if bill.actuals else Release(reservation))
     if bill.bookings is not None:
         effects.append(Book(bill.bookings))
-    effects += [Keep(record) for record in bill.records]
+    for record in bill.records:
+        effects.append(Keep(record))  # noqa: PERF401 - nearly always one, for which a comprehension is a call more
     return effects
 
 
-def start(flow: Flow, perform: Callable[[Effect], Any]) -> None:
-    """Drive a flow up to the call itself. What it raises means that the call must not be made."""
-    _run(flow, perform, None)
+def drive(flow: Flow, perform: Callable[[Effect], Any], bill: Bill | None = None) -> None:
+    """Drive a flow up to the call itself; then, with the call's bill, to its end.
 
-
-def finish(flow: Flow, perform: Callable[[Effect], Any], outcome: Outcome) -> None:
-    """Drive a flow from the call's outcome to its end. Finishing it again does nothing."""
-    _run(flow, perform, outcome)
-
-
-def _run(flow: Flow, perform: Callable[[Effect], Any], value: Any) -> None:
-    step = flow.send
+    What the first part raises means that the call must not be made. Driving a flow beyond its end does nothing.
+    """
+    step = send = flow.send
+    value: Any = bill
     while True:
         try:
             effect = step(value)
@@ -168,25 +148,17 @@ def _run(flow: Flow, perform: Callable[[Effect], Any], value: Any) -> None:
             return
         if effect is _INVOKE:
             return
-        step = flow.send
+        step = send
         try:
             value = perform(effect)
         except BaseException as exc:  # noqa: BLE001 - the flow decides what a failed effect means
             step, value = flow.throw, exc
 
 
-async def astart(flow: Flow, perform: Callable[[Effect], Any | Awaitable[Any]]) -> None:
-    """`start`, for effects that are awaited."""
-    await _arun(flow, perform, None)
-
-
-async def afinish(flow: Flow, perform: Callable[[Effect], Any | Awaitable[Any]], outcome: Outcome) -> None:
-    """`finish`, for effects that are awaited."""
-    await _arun(flow, perform, outcome)
-
-
-async def _arun(flow: Flow, perform: Callable[[Effect], Any | Awaitable[Any]], value: Any) -> None:
-    step = flow.send
+async def adrive(flow: Flow, perform: Callable[[Effect], Any | Awaitable[Any]], bill: Bill | None = None) -> None:
+    """`drive`, for effects that may have to be awaited."""
+    step = send = flow.send
+    value: Any = bill
     while True:
         try:
             effect = step(value)
@@ -194,10 +166,10 @@ async def _arun(flow: Flow, perform: Callable[[Effect], Any | Awaitable[Any]], v
             return
         if effect is _INVOKE:
             return
-        step = flow.send
+        step = send
         try:
             value = perform(effect)
-            if isawaitable(value):
+            if value is not None and isawaitable(value):
                 value = await value
         except BaseException as exc:  # noqa: BLE001 - the flow decides what a failed effect means
             step, value = flow.throw, exc

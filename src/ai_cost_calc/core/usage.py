@@ -58,15 +58,12 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, repr_
 
     def __post_init__(self) -> None:
         """Refuse counts that no provider can mean. Most usages have no finer parts, which one comparison settles."""
-        counts = astuple(self)
-        total_in, total_out, read, written, reasoned = counts[:_COMMON]
+        total_in, total_out, read, written, reasoned, *finer = astuple(self)
         if not (
-            counts[_COMMON:] == _NO_FINER
+            finer == _NO_FINER
             and type(total_in) is type(total_out) is type(read) is type(written) is type(reasoned) is int
             and 0 <= reasoned <= total_out <= MOST
-            and read >= 0
-            and written >= 0
-            and read + written <= total_in <= MOST
+            and 0 <= written <= read + written <= total_in <= MOST
         ):
             _check_counts(self)
             _check_parts(self)
@@ -131,13 +128,21 @@ TOTALS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
 """Each total and the groups of parts that it includes; the parts of one group do not overlap each other."""
 
 _NAMES: Final = frozenset(Usage.__struct_fields__)
-_COMMON: Final = 5
-"""How many counts most calls have; they are the first fields."""
-_NO_FINER: Final = (0,) * (len(Usage.__struct_fields__) - _COMMON)
+_NO_FINER: Final = [0] * len(Usage.__struct_fields__[5:])
+"""What most calls say of the counts after the first five."""
 
-Usage.__dataclass_fields__ = dataclasses.make_dataclass(  # type: ignore[attr-defined]  # so that dataclasses.asdict works
-    "Usage", [(name, int, 0) for name in Usage.__struct_fields__]
-).__dataclass_fields__
+
+class _AsDataclass:
+    """Lets `dataclasses.asdict` and `fields` take a usage; what they look for is made once they do."""
+
+    def __get__(self, usage: Usage | None, kind: Any) -> dict[str, Any]:
+        fields = [(name, int, 0) for name in Usage.__struct_fields__]
+        made: dict[str, Any] = vars(dataclasses.make_dataclass("Usage", fields))["__dataclass_fields__"]
+        kind.__dataclass_fields__ = made
+        return made
+
+
+Usage.__dataclass_fields__ = _AsDataclass()  # type: ignore[assignment]
 
 
 def _check_counts(usage: Usage) -> None:

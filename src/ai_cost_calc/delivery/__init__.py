@@ -138,7 +138,8 @@ class Delivery:
             self._tally.drop("closed")
             return
         self._queue.put(record)
-        if self._shipper.start() and len(self._queue) > self._memory_limit // 2:
+        running = self._shipper.is_running or self._shipper.start()
+        if running and len(self._queue) > self._memory_limit // 2:
             self._shipper.hurry()
 
     def adopt(self, timeout: float) -> int:

@@ -25,7 +25,7 @@ class MemoryQueue:
 
     def put(self, record: Record) -> None:
         """Keep a record, or count it as dropped."""
-        if len(self) < self._limit:
+        if len(self._records) + len(self._in_hand) < self._limit:
             self._records.append(record)
         else:
             self._tally.drop("memory_full")

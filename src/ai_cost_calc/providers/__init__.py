@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import importlib
 import sys
+from functools import cache
 from types import ModuleType
-from typing import Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ai_cost_calc.errors import UnsupportedClient
-from ai_cost_calc.ports.providers import Provider
-from ai_cost_calc.providers.readers import VENDORS, UsageReader, open_reader, read_usage, reading_of
+
+if TYPE_CHECKING:
+    from ai_cost_calc.ports.providers import Provider
+    from ai_cost_calc.providers.readers import UsageReader, open_reader, read_usage, reading_of
 
 __all__ = [
     "UsageReader",
@@ -31,8 +34,24 @@ _LIBRARIES: Final = {
     "requests": "ai_cost_calc.providers.requests:PROVIDER",
 }
 """Root module of HTTP libraries, which serve any vendor, to the provider that hooks their clients."""
-_CLIENTS: Final = _LIBRARIES | {each.sdk: each.wraps for each in VENDORS.values() if each.sdk and each.wraps}
-"""The same for vendors' SDKs, from the registry of vendors (`readers._registry`), where a new one adds a line."""
+
+
+def __getattr__(name: str) -> Any:
+    """What reads responses is loaded when it is first asked for, so that `import ai_cost_calc` stays quick."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.readers"), name)
+
+
+@cache
+def clients() -> dict[str, str]:
+    """Root modules of all libraries and SDKs whose clients can be hooked, to the provider that does.
+
+    SDKs are in the registry of vendors (`readers._registry`), where a new one adds a line.
+    """
+    from ai_cost_calc.providers.readers import VENDORS  # noqa: PLC0415 - as above
+
+    return _LIBRARIES | {each.sdk: each.wraps for each in VENDORS.values() if each.sdk and each.wraps}
 
 
 def provider_for(client: object) -> Provider:
@@ -43,13 +62,13 @@ def provider_for(client: object) -> Provider:
     """
     names = [client.__name__] if isinstance(client, ModuleType) else [base.__module__ for base in type(client).__mro__]
     for name in names:
-        target = _CLIENTS.get(name.partition(".")[0])
+        target = clients().get(name.partition(".")[0])
         if target is not None:
             module, _, attribute = target.partition(":")
             provider = cast("Provider", getattr(importlib.import_module(module), attribute))
             if provider.handles(client):
                 return provider
-    *known, last = _CLIENTS
+    *known, last = clients()
     raise UnsupportedClient(
         f"{type(client).__module__}.{type(client).__qualname__} cannot be wrapped; clients of {', '.join(known)} and "
         f"{last} can. For anything else, "

@@ -98,7 +98,7 @@ def _request(client: Any, provider: str, api: str, body: Mapping[str, Any], sent
         stream=asked("stream") is True,
         input=sent,
         max_output_tokens=whole(asked("max_completion_tokens") or asked("max_output_tokens") or asked("max_tokens")),
-        choices=max(whole(asked("n")) or 1, whole(asked("best_of")) or 1),
+        choices=max(whole(asked("n")) or 1, whole(asked("best_of")) or 1) if "n" in body or "best_of" in body else 1,
         service_tier=text(asked("service_tier")),
     )
 
@@ -111,7 +111,7 @@ def asked_of(client: Any, provider: str, body: Mapping[str, Any], session: Sessi
 
 
 def _may_ask(client: Any, request: CallRequest) -> bool:
-    return request.provider not in UNASKED and _host(client, request) not in _refusing
+    return request.provider not in UNASKED and (not _refusing or _host(client, request) not in _refusing)
 
 
 def refused(client: Any, sent: Sending) -> None:

@@ -43,19 +43,23 @@ def reading_of(
     """
     known: dict[str, Any] = {"provider": provider, "api": api, "url": url, "model": model}
     try:
-        reading = response if isinstance(response, Reading) else _read(response, known)
-        silent = reading.usage is None and not reading.complete and reading.anomaly is None
-        return _unread(response, known, "it has none") if silent else reading
+        if isinstance(response, (bytes, str)):
+            reading = read_usage(response, provider=provider, api=api, url=url, model=model)
+        else:
+            reading = _read(response, known)
+        if reading.usage is None and not reading.complete and reading.anomaly is None:
+            return _unread(response, known, "it has none")
     except Exception as exc:  # noqa: BLE001 - any object may be handed in, and any attribute of it may raise
         return _unread(response, known, type(exc).__name__)
+    return reading
 
 
 def _read(response: object, known: dict[str, Any]) -> Reading:
+    if isinstance(response, Reading):
+        return response
     if isinstance(response, Usage):
         way = route(known["provider"], known["api"], known["url"])
         return Reading(usage=response, provider=way.provider, model=known["model"])
-    if isinstance(response, (bytes, str)):
-        return read_usage(response, **known)
     if isinstance(response, Mapping):
         return _mapping(response, known)
     if hasattr(response, "__next__") or hasattr(response, "__anext__"):

@@ -150,7 +150,10 @@ def chat_reading(
 
 def read_chat(wire: Chat, source: Source) -> Reading:
     """Read a chat completion, a completion, embeddings or a run."""
-    return chat_reading(wire, source, None if wire.usage is None else chat_counts(wire.usage))
+    usage = wire.usage
+    return source.reading(
+        None if usage is None else chat_counts(usage), wire.model, wire.id, service_tier=wire.service_tier or None
+    )
 
 
 def fold_chat(kept: Any, chunk: Any) -> Any:

@@ -230,7 +230,9 @@ class Known:
 
     def _as(self, flavour: Flavour, body: Body) -> Reading:
         wire, dropped = parsed(flavour.wire, body)
-        reading = told(flavour.read(wire, self.source), wire)
+        reading = flavour.read(wire, self.source)
+        if reading.usage is not None and not reading.usage.input_tokens:
+            reading = told(reading, wire)
         return finished(reading, self.source, set(dropped)) if dropped or self.source.headers else reading
 
     def _looked_at(self, body: Body, flavour: Flavour | None, reading: Reading) -> Reading:
@@ -256,7 +258,7 @@ def _has_usage(payload: Body) -> bool:
 
 def told(reading: Reading, wire: Any) -> Reading:
     """Take zeros back where the response has a `usage`, but none of the counts that this API documents."""
-    if reading.usage is None or reading.usage.input_tokens or reading.usage:
+    if reading.usage is None or reading.usage:
         return reading
     usage = getattr(wire, "usage", None)
     if not isinstance(usage, msgspec.Struct) or any(value is not None for value in msgspec.structs.astuple(usage)):

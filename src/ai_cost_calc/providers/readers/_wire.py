@@ -45,21 +45,6 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
         return msgspec.json.Decoder(kind)
 
 
-def decode(kind: type[W], raw: bytes | str) -> Decoded[W]:
-    """Decode one JSON document.
-
-    Raises:
-        ValueError: it is not JSON.
-        RecursionError: it is nested too deeply.
-    """
-    try:
-        return _decoder(kind).decode(raw), ()  # type: ignore[arg-type]  # a type is hashable
-    except msgspec.ValidationError:
-        return _salvaged(kind, _any(raw))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _salvaged(kind, lenient(raw))
-
-
 def convert(kind: type[W], data: object) -> Decoded[W]:
     """Read what was parsed already: a mapping, whose values may be an SDK's objects."""
     _decoder(kind)  # type: ignore[arg-type]  # a type is hashable; see `loading`
@@ -70,8 +55,20 @@ def convert(kind: type[W], data: object) -> Decoded[W]:
 
 
 def parsed(kind: type[W], body: bytes | str | Mapping[str, Any]) -> Decoded[W]:
-    """Decode a document, or read what it was parsed to already; raises what `decode` does."""
-    return decode(kind, body) if isinstance(body, (bytes, str)) else convert(kind, body)
+    """Decode one JSON document, or read what it was parsed to already.
+
+    Raises:
+        ValueError: it is not JSON.
+        RecursionError: it is nested too deeply.
+    """
+    if not isinstance(body, (bytes, str)):
+        return convert(kind, body)
+    try:
+        return _decoder(kind).decode(body), ()  # type: ignore[arg-type]  # a type is hashable
+    except msgspec.ValidationError:
+        return _salvaged(kind, _any(body))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _salvaged(kind, lenient(body))
 
 
 def _any(raw: bytes | str) -> object:
