@@ -143,14 +143,13 @@ def test_a_forked_worker_catches_up_by_itself(
     before.record(ten_cents())
     before.shutdown()
     path.rename(tmp_path / "away.db")
-    path.mkdir()
+    path.symlink_to(tmp_path)  # a folder is no database
     calc = make_calc(f"sqlite:///{path}", budgets=[Budget("0.10", per="day", on_unavailable="closed")])
 
     def work() -> int:
         with pytest.raises(BudgetStoreError):
             _call(calc)
-        path.rmdir()
-        (tmp_path / "away.db").rename(path)
+        (tmp_path / "away.db").replace(path)  # in one step, or whoever looks meanwhile makes a new file
         _budgets_caught_up()
         with pytest.raises(BudgetExceeded):
             _call(calc)
