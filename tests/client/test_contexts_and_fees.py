@@ -162,6 +162,7 @@ def test_a_deployment_of_a_wrapped_client(make_calc: MakeCalc, simulator: Provid
             model="my-deployment", max_tokens=1_000, messages=[{"role": "user", "content": "hi"}]
         )
     client.chat.completions.create(model="my-deployment", max_tokens=5, messages=[{"role": "user", "content": "hi"}])
+    client.close()
     total = calc.report().total
     assert (total.calls, total.unpriced_calls) == (1, 0)
     assert len(simulator.requests) == 1

@@ -117,8 +117,8 @@ def test_what_a_strict_budget_asks_for_is_the_strict_estimate(make_calc: MakeCal
         {"role": "system", "content": "Describe pictures."},
         {"role": "user", "content": [{"type": "text", "text": "What is in it? 船"}, picture(detail)]},
     ]
-    with ProviderSimulator() as provider:
-        client = calc.wrap(openai.OpenAI(base_url=provider.openai_base_url, api_key="k"))
+    with ProviderSimulator() as provider, openai.OpenAI(base_url=provider.openai_base_url, api_key="k") as opened:
+        client = calc.wrap(opened)
         with pytest.raises(BudgetExceeded) as refusal:
             client.chat.completions.create(model="gpt-4o", messages=messages, max_tokens=40)
         assert provider.requests == []
@@ -131,8 +131,11 @@ def test_earlier_calls_are_what_is_expected(calc: AiCostCalc) -> None:
         "object": "chat.completion", "model": "gpt-4o", "choices": [],
         "usage": {"prompt_tokens": 1_000, "completion_tokens": 100, "total_tokens": 1_100},
     }  # fmt: skip
-    with ProviderSimulator(usage={"input_tokens": 1_000, "output_tokens": 100}) as provider:
-        client = calc.wrap(openai.OpenAI(base_url=provider.openai_base_url, api_key="k"))
+    with (
+        ProviderSimulator(usage={"input_tokens": 1_000, "output_tokens": 100}) as provider,
+        openai.OpenAI(base_url=provider.openai_base_url, api_key="k") as opened,
+    ):
+        client = calc.wrap(opened)
         client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}])
     came_to = calc.price(read_usage(body, provider="openai")).total
     guess = calc.estimate("openai/gpt-4o", input_tokens=500, max_output_tokens=1_000)
@@ -209,8 +212,8 @@ def test_a_fallback_price_stands_in_and_says_so(make_calc: MakeCalc) -> None:
 def test_a_budget_holds_something_for_what_is_not_priced_by_tokens(make_calc: MakeCalc) -> None:
     """A model with a rate per second alone is held at its provider's dearest rate per token, not at nothing."""
     calc = make_calc(budgets=[Budget("0.000001", per="day", estimate="strict")])
-    with ProviderSimulator() as provider:
-        client = calc.wrap(openai.OpenAI(base_url=provider.openai_base_url, api_key="k"))
+    with ProviderSimulator() as provider, openai.OpenAI(base_url=provider.openai_base_url, api_key="k") as opened:
+        client = calc.wrap(opened)
         with pytest.raises(BudgetExceeded) as refusal:
             client.audio.transcriptions.create(model="whisper-1", file=("clip.wav", b"RIFF"))
     assert refusal.value.requested is not None

@@ -120,8 +120,11 @@ async def test_a_decorated_async_generator_settles_however_it_ends(make_calc: Ma
 def test_a_block_and_a_wrapped_client_inside_of_it_hold_and_count_once(make_calc: MakeCalc) -> None:
     """The call uses the block's hold: a budget that fits one call lets it through, and its cost is booked once."""
     calc = make_calc(budgets=[Budget("0.10", per="day")])
-    with ProviderSimulator(usage={"input_tokens": 0, "output_tokens": 9_000}) as provider:
-        client = calc.wrap(openai.OpenAI(base_url=provider.openai_base_url, api_key="k"))
+    with (
+        ProviderSimulator(usage={"input_tokens": 0, "output_tokens": 9_000}) as provider,
+        openai.OpenAI(base_url=provider.openai_base_url, api_key="k") as opened,
+    ):
+        client = calc.wrap(opened)
         with calc.guard(estimate="0.10") as guarded:
             response = client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}])
             guarded.record(response)
@@ -142,8 +145,11 @@ def test_nested_blocks_hold_once(make_calc: MakeCalc) -> None:
 def test_a_second_call_inside_a_block_needs_room_of_its_own(make_calc: MakeCalc) -> None:
     """The block's hold covers the first call; the next one is refused when the budget is spent."""
     calc = make_calc(budgets=[Budget("0.10", per="day")])
-    with ProviderSimulator(usage={"input_tokens": 0, "output_tokens": 10_000}) as provider:
-        client = calc.wrap(openai.OpenAI(base_url=provider.openai_base_url, api_key="k"))
+    with (
+        ProviderSimulator(usage={"input_tokens": 0, "output_tokens": 10_000}) as provider,
+        openai.OpenAI(base_url=provider.openai_base_url, api_key="k") as opened,
+    ):
+        client = calc.wrap(opened)
 
         def ask() -> None:
             client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}])
@@ -195,8 +201,11 @@ def _spent_by_customer(calc: AiCostCalc) -> dict[str, Decimal]:
 def test_what_a_block_does_for_another_customer_counts_for_that_customer(make_calc: MakeCalc, inner: str) -> None:
     """The organization's budget is asked once; each customer's own budget counts what was done for him."""
     calc = make_calc(budgets=[Budget("1", per="day"), Budget("0.10", per="day", each="customer")])
-    with ProviderSimulator(usage={"input_tokens": 0, "output_tokens": 10_000}) as provider:
-        client = calc.wrap(openai.OpenAI(base_url=provider.openai_base_url, api_key="k"))
+    with (
+        ProviderSimulator(usage={"input_tokens": 0, "output_tokens": 10_000}) as provider,
+        openai.OpenAI(base_url=provider.openai_base_url, api_key="k") as opened,
+    ):
+        client = calc.wrap(opened)
         with calc.guard(customer_id="acme", estimate="0.10"):
             if inner == "guard":
                 with calc.guard(customer_id="globex") as guarded:

@@ -76,8 +76,11 @@ async def test_promise_1_1000_tasks_on_a_one_dollar_budget_make_exactly_10_ten_c
 def test_promise_1_requests_over_the_budget_are_never_sent(make_calc: MakeCalc) -> None:
     """100 threads share a wrapped client; the provider sees exactly the ten requests that the budget pays for."""
     calc = make_calc(budgets=[Budget("1.00", per="day")])
-    with ProviderSimulator(usage={"input_tokens": 0, "output_tokens": 10_000}) as provider:
-        client = calc.wrap(openai.OpenAI(base_url=provider.openai_base_url, api_key="k"))
+    with (
+        ProviderSimulator(usage={"input_tokens": 0, "output_tokens": 10_000}) as provider,
+        openai.OpenAI(base_url=provider.openai_base_url, api_key="k") as opened,
+    ):
+        client = calc.wrap(opened)
 
         def call(_: int) -> bool:
             try:
@@ -119,8 +122,8 @@ def test_promise_1_overshoot_is_at_most_what_calls_in_flight_cost_above_their_es
 def test_promise_1_a_strict_budget_is_never_overshot(make_calc: MakeCalc) -> None:
     """With the strict estimate not one cent is spent above the limit, whatever the answers turn out to be."""
     calc = make_calc(budgets=[Budget("0.02", per="day", estimate="strict")])
-    with ProviderSimulator(seed=3) as provider:
-        client = calc.wrap(openai.OpenAI(base_url=provider.openai_base_url, api_key="k"))
+    with ProviderSimulator(seed=3) as provider, openai.OpenAI(base_url=provider.openai_base_url, api_key="k") as opened:
+        client = calc.wrap(opened)
 
         def call(_: int) -> bool:
             try:
@@ -289,8 +292,7 @@ def test_a_restart_does_not_make_free_what_has_no_price(make_calc: MakeCalc, eac
 
 def test_a_model_without_a_price_is_refused_by_a_money_budget_unless_it_has_a_fallback(make_calc: MakeCalc) -> None:
     """Unknown is not zero: the refusal says how to give the model a price."""
-    with ProviderSimulator() as provider:
-        client = openai.OpenAI(base_url=provider.openai_base_url, api_key="k")
+    with ProviderSimulator() as provider, openai.OpenAI(base_url=provider.openai_base_url, api_key="k") as client:
 
         def call(calc: AiCostCalc) -> None:
             with calc.metered(client):

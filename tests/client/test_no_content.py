@@ -78,14 +78,18 @@ def _answer() -> bytes:
 def _use_everything(calc: AiCostCalc, provider: ProviderSimulator) -> list[str]:
     """Calls that succeed, stream, fail, are refused and are recorded by hand; returns every error of ours as text."""
     headers = {"x-secret": CANARIES["header"]}
-    chat = calc.wrap(
+    with (
         openai.OpenAI(
             base_url=provider.openai_base_url, api_key=CANARIES["header"], max_retries=0, default_headers=headers
-        )
-    ).chat.completions
-    messages = calc.wrap(
-        anthropic.Anthropic(base_url=provider.anthropic_base_url, api_key=CANARIES["header"], default_headers=headers)
-    ).messages
+        ) as one,
+        anthropic.Anthropic(
+            base_url=provider.anthropic_base_url, api_key=CANARIES["header"], default_headers=headers
+        ) as other,
+    ):
+        return _ask(calc, provider, calc.wrap(one).chat.completions, calc.wrap(other).messages)
+
+
+def _ask(calc: AiCostCalc, provider: ProviderSimulator, chat: Any, messages: Any) -> list[str]:
     shown = []
     with calc.attribute(customer_id="acme"):
         provider.replay(body=_answer(), content_type="application/json")
