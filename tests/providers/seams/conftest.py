@@ -18,19 +18,6 @@ USAGE = {"input_tokens": 1_200, "output_tokens": 340, "cache_read_tokens": 1_024
 # SDKs load the system's certificates for each client they make, which takes longer than a test; loopback needs none.
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests of the conformance suite for what a case does not have, as the mark `where` says."""
-    beside = [item for item in items if not _has_what_it_tests(item)]
-    if beside:
-        config.hook.pytest_deselected(items=beside)
-        items[:] = [item for item in items if item not in beside]
-
-
-def _has_what_it_tests(item: pytest.Item) -> bool:
-    mark, called = item.get_closest_marker("where"), getattr(item, "callspec", None)
-    return mark is None or called is None or bool(getattr(called.params["case"], mark.args[0]))
-
-
 @pytest.fixture
 def simulator() -> Iterator[ProviderSimulator]:
     """A provider on loopback that reports exact usage."""
