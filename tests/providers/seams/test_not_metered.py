@@ -45,7 +45,7 @@ def test_the_list_names_real_calls(package: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Triggers usage is experimental:UserWarning")
-@pytest.mark.filterwarnings("ignore:ast[.]:DeprecationWarning")  # mistralai's jsonpath-python 1.1 on Python 3.12 and later
+@pytest.mark.filterwarnings("ignore:ast[.]:DeprecationWarning")  # jsonpath-python 1.1, from Python 3.12 on
 @pytest.mark.parametrize("package", OTHERS)
 def test_the_list_names_real_calls_of_other_clients(package: str) -> None:
     """Likewise."""
