@@ -2,6 +2,8 @@
 
 Source: OpenAI's "Batch API": the finished batch has `usage`, and its output file has each answer's; Groq, Together and
 many batches of Azure have the file only. Anthropic's "Batch processing": the results have each answer's usage.
+Mistral's (mistralai 3.7, `jobs.py`, `models/batchjob.py`, `models/batchjobstatus.py`) has the answers themselves, in
+`outputs`, if it is asked to or their requests stood in it, and else the file.
 
 What makes a batch one record is the id of its output file, which both places know, or the batch's own where results
 have none (Anthropic's are found under the batch).
@@ -18,12 +20,13 @@ from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.ports.providers import Meter
 from ai_cost_calc.providers._jobs import Job, Jobs, Poll
 
-OVER: Final = frozenset({"completed", "failed", "expired", "cancelled"})
+OVER: Final = frozenset({"cancelled", "completed", "expired", "failed", "success", "timeout_exceeded"})
 """States of a batch, in lower case, after which it uses no more (`finalizing` and `cancelling` come before)."""
-LONGEST_STATE: Final = 2**20
-"""A body longer than this does not tell the state of a batch."""
+LONGEST_STATE: Final = 64 * 2**20
+"""A body longer than this does not tell the state of a batch, nor what it used, as readers see it."""
 
-_PLACE: Final = re.compile(rb"(?:^|/)batches/([^/]+)(/cancel|/results)?$")
+_MADE: Final = re.compile(rb"(?:^|/)(?:batches|batch/jobs)$")
+_PLACE: Final = re.compile(rb"(?:^|/)(?:batches|batch/jobs)/([^/]+)(/cancel|/results)?$")
 _FILE: Final = re.compile(rb"(?:^|/)files/([^/]+)/content$")
 _OTHER_FILES: Final = (b"containers/", b"vector_stores/")
 """Whose files are never the results of a batch."""
@@ -48,17 +51,26 @@ class Answered(msgspec.Struct):
 
 
 class BatchState(msgspec.Struct):
-    """How a batch stands: OpenAI's words, and Anthropic's.
+    """How a batch stands: OpenAI's words, Anthropic's and Mistral's.
 
     Attributes:
         output_file_id: where the answers are, once there are any.
+        output_file: the same, in Mistral's words; it may have none although there are answers.
+        succeeded_requests: Mistral's.
         processing_status: Anthropic's; its answers are found under the batch itself.
     """
 
     status: str | None = None
     output_file_id: str | None = None
+    output_file: str | None = None
+    succeeded_requests: int | None = None
     processing_status: str | None = None
     request_counts: Answered | None = None
+
+    @property
+    def results(self) -> str | None:
+        """The file that has the answers, where it tells of one."""
+        return self.output_file_id or self.output_file
 
     @property
     def over(self) -> bool:
@@ -70,6 +82,8 @@ class BatchState(msgspec.Struct):
         """Whether it is over and nothing was answered."""
         if self.processing_status == "ended":
             return self.request_counts is not None and self.request_counts.succeeded == 0
+        if self.succeeded_requests is not None:
+            return self.over and self.succeeded_requests == 0
         return self.over and self.output_file_id is None
 
 
@@ -81,7 +95,7 @@ def place_of(method: str, path: bytes) -> Place | None:
         path: without slashes at its ends or a query.
     """
     method = method.lower()
-    if method == "post" and path.endswith(b"batches"):
+    if method == "post" and _MADE.search(path) is not None:
         return Place()
     if (found := _PLACE.search(path)) is not None:
         way = found[2] or b""
@@ -110,7 +124,7 @@ class BatchPoll(Poll):
     def __init__(self, meter: Meter, jobs: Jobs, place: Place) -> None:
         super().__init__(meter, jobs)
         self._place = place
-        self._state = b""
+        self._state = bytearray()
 
     def watch(self, chunk: bytes) -> None:
         """Take in how the batch stands; what is longer than a state can be is let go."""
@@ -125,17 +139,17 @@ class BatchPoll(Poll):
                 self._record(reading, self._jobs.behind(name), name)
             return
         state = self._standing()
-        if state.output_file_id is not None:
-            self._jobs.leads(state.output_file_id, name)
-        if state.over and reading.usage and reading.model is not None:
-            self._record(reading, name, state.output_file_id or name)
+        if state.results is not None:
+            self._jobs.leads(state.results, name)
+        if state.over and _tells_all(reading):
+            self._record(reading, name, state.results or name)
         elif state.in_vain:
             self._jobs.give_up(name)
         elif (running := self._jobs.waiting(name)) is not None:
             running.beat()
 
     def _standing(self) -> BatchState:
-        state, self._state = self._state, b""
+        state, self._state = self._state, bytearray()
         try:
             return msgspec.json.decode(state, type=BatchState)
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -145,3 +159,10 @@ class BatchPoll(Poll):
         if self._jobs.recorded(results):
             return self._jobs.give_up(batch)
         return self.settle(reading, batch, results)
+
+
+def _tells_all(reading: Reading) -> bool:
+    """Whether a batch that is over says what it used, or that nothing ever will."""
+    if reading.usage:
+        return reading.model is not None
+    return not reading.complete and reading.response_id is not None

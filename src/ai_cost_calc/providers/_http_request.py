@@ -10,33 +10,21 @@ from typing import Any, Final
 import msgspec
 
 from ai_cost_calc.ports.providers import CallRequest
+from ai_cost_calc.providers._batch_request import about_batch, new_batch
+from ai_cost_calc.providers._batches import place_of as batch_place_of
 from ai_cost_calc.providers._jobs import polls
-from ai_cost_calc.providers._request import Input, Request, Sending, decoded, text, whole
-from ai_cost_calc.providers.readers import route
+from ai_cost_calc.providers._request import Input, Request, Sending, decoded, path_of, text
+from ai_cost_calc.providers._settings import CHOICES, LIMITS, setting
+from ai_cost_calc.providers.readers import Route, route
 
 LATER: Final = frozenset({"assistants_runs", "batch_results", "batches", "jobs", "live", "realtime", "videos"})
 """APIs whose requests are not billed by what they answer: jobs, whose bill comes later, and WebSockets."""
+OWN_BATCHES: Final = frozenset({"google"})
+"""Who tells of batches in a way of their own, that only their own SDK's seam knows (`_google_jobs`)."""
 INVENTORS: Final = {"messages": "anthropic"}
 """Whose API it is that many offer; the others are OpenAI's."""
 STREAMS_UNASKED: Final = re.compile(r"/api/(?:chat|generate)$|:stream\w+$|-stream$")
 """Paths that stream without a `stream` in the body: Ollama's (unless it says false), Google's, Bedrock's."""
-LIMITS: Final = frozenset(
-    {
-        "max_completion_tokens", "max_output_tokens", "max_tokens", "maxOutputTokens", "maxTokens", "num_predict",
-        "max_new_tokens", "max_tokens_to_sample", "max_gen_len", "maxTokenCount",
-    }
-)  # fmt: skip
-"""What providers call the caller's limit on output tokens."""
-CHOICES: Final = frozenset({"n", "best_of", "candidateCount", "num_generations", "sampleCount"})
-"""What they call the number of answers."""
-SETTINGS: Final = frozenset(
-    {
-        "generationConfig", "generation_config", "options", "parameters", "completion_args", "inferenceConfig",
-        "textGenerationConfig",
-    }
-)  # fmt: skip
-"""Where in a body such settings may stand, beside its top."""
-
 _LOCAL: Final = re.compile(r"^\w+://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::|/|$)")
 _PART: Final = re.compile(rb'name="([^"]*)"(;\s*filename)?')
 _MOST_HEADER: Final = 1_000
@@ -85,7 +73,7 @@ def sending_of(method: str, url: str, body: Callable[[], Body], home: str | None
     where = re.split(r"[?#]", url, maxsplit=1)[0]  # a query may hold a key, which no cache is to keep
     place = place_of(where, home) if method == "POST" else None
     if place is None:
-        return _poll(method, where, home)
+        return _batch(method, where, body, home) or _poll(method, where, home)
     found = body()
     asked = found.fields.get
     model = text(asked("model")) or place.model
@@ -108,10 +96,7 @@ def sending_of(method: str, url: str, body: Callable[[], Body], home: str | None
 @lru_cache(maxsize=1024)
 def place_of(url: str, home: str | None) -> Place | None:
     """Where a `POST` to this URL, without its query, goes; `None` where it is not billed."""
-    way = route(None, None, url)
-    by_proxy = way.vendor is None
-    if by_proxy and home is not None:
-        way = route(home, None, url)
+    way, by_proxy = _way(url, home)
     path = _path(url)
     if way.flavour is None or way.flavour.free or way.api is None or way.api in LATER:
         return None
@@ -119,9 +104,39 @@ def place_of(url: str, home: str | None) -> Place | None:
         return None
     tail = "/".join(path.strip("/").split("/")[-2:]).encode()
     provider = way.provider or INVENTORS.get(way.api, "openai")
-    sure = way.vendor is not None and (home is not None or _LOCAL.match(url) is None)
+    sure = _sure(way, url, home)
     streams = STREAMS_UNASKED.search(path) is not None
     return Place(provider, way.api, way.model, tail, streams, by_proxy, sure)
+
+
+def _way(url: str, home: str | None) -> tuple[Route, bool]:
+    """Whose API a URL is, and whether its host is none that is known."""
+    way = route(None, None, url)
+    by_proxy = way.vendor is None
+    return (route(home, None, url) if by_proxy and home is not None else way), by_proxy
+
+
+def _sure(way: Route, url: str, home: str | None) -> bool:
+    """Whether a URL is enough to tell that this is a model's API."""
+    return way.vendor is not None and (home is not None or _LOCAL.match(url) is None)
+
+
+def _batch(method: str, url: str, body: Callable[[], Body], home: str | None) -> Sending | None:
+    """Making a batch, looking at one, or fetching what may be its results; of a host that is known to have them."""
+    path = path_of(url)
+    place = batch_place_of(method, path)
+    if place is None:
+        return None
+    way, by_proxy = _way(url, home)
+    if way.provider is None or way.provider in OWN_BATCHES or not _sure(way, url, home):
+        return None
+    if way.api != ("batch_results" if place.results else "batches"):
+        return None
+    return about_batch(place, way.provider, lambda name: _new_batch(name, body()), None, path, by_proxy=by_proxy)
+
+
+def _new_batch(provider: str, body: Body) -> Request:
+    return new_batch(provider, body.fields, body.files, body.unseen_bytes)
 
 
 def _poll(method: str, url: str, home: str | None) -> Sending | None:
@@ -136,13 +151,6 @@ def _poll(method: str, url: str, home: str | None) -> Sending | None:
 
 def _path(url: str) -> str:
     return f"/{url.partition('://')[2].partition('/')[2].rstrip('/')}"
-
-
-def setting(fields: Mapping[str, Any], names: frozenset[str]) -> int | None:
-    """The largest value that a body gives a setting which has many names."""
-    holders = [fields, *(held for name, held in fields.items() if name in SETTINGS and isinstance(held, Mapping))]
-    values = [whole(value) for holder in holders for name, value in holder.items() if name in names]
-    return max((value for value in values if value is not None), default=None)
 
 
 def unseen_body(content_length: str | None) -> Body:

@@ -13,10 +13,11 @@ from typing import Any, Final
 import msgspec
 
 from ai_cost_calc.ports.providers import CallRequest
+from ai_cost_calc.providers._batch_request import about_batch, new_batch
 from ai_cost_calc.providers._batches import place_of
 from ai_cost_calc.providers._include_usage import UNASKED, asking, asks
 from ai_cost_calc.providers._jobs import polls
-from ai_cost_calc.providers._request import Input, Request, Sending, about_batch, body_of, path_of, text, whole
+from ai_cost_calc.providers._request import Input, Request, Sending, body_of, path_of, text, whole
 from ai_cost_calc.providers._sdk import SdkProvider, Taps, Vendor, provider_at
 from ai_cost_calc.providers._session import Session
 
@@ -83,10 +84,9 @@ class OpenAiLike(msgspec.Struct, frozen=True, kw_only=True):
         provider = host or self.name
         if place is None:
             return Sending(CallRequest(provider=provider, api="responses"), options, path, host is None, polls=True)
-        api = "batch_results" if place.results else "batches"
-        made = Request(provider=provider, api=api, input=Input(body_of(options)), batch=True)
-        request = made if place.name is None else CallRequest(provider=provider, api=api)
-        return about_batch(place, request, options, path, by_proxy=host is None)
+        return about_batch(
+            place, provider, lambda name: new_batch(name, body_of(options)), options, path, by_proxy=host is None
+        )
 
 
 def _request(client: Any, provider: str, api: str, body: Mapping[str, Any], sent: Input) -> Request:

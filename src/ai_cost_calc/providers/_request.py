@@ -145,12 +145,6 @@ class Sending(msgspec.Struct, frozen=True):
     follow: Callable[[Any], RunningCall] | None = None
 
 
-def about_batch(place: Place, request: CallRequest, options: Any, path: bytes, *, by_proxy: bool) -> Sending:
-    """The request that makes a batch, or that looks for what one used."""
-    made = place.name is None
-    return Sending(request, options, path, by_proxy, background=made, polls=not made, batch=place)
-
-
 @lru_cache(maxsize=256)
 def path_of(url: str) -> bytes:
     """The path of a request's URL, relative as SDKs give it or absolute, without slashes at its ends or a query."""

@@ -10,19 +10,17 @@ AI send it elsewhere. Middleware may send more while a stream is read, after `re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
-from ai_cost_calc.ports.providers import CallRequest
+from ai_cost_calc.providers._batch_request import about_batch, new_batch
 from ai_cost_calc.providers._batches import place_of
 from ai_cost_calc.providers._request import (
     TOOL_PROMPT_BYTES,
     Input,
     Request,
     Sending,
-    about_batch,
     body_of,
     path_of,
     text,
@@ -84,25 +82,8 @@ def _batch(client: Any, options: Any, path: bytes) -> Sending | None:
         return None
     host = provider_at(client, "v1/messages")
     provider = host or cloud_of(client).provider
-    if place.name is not None:
-        request = CallRequest(provider=provider, api="batch_results" if place.results else "batches")
-        return about_batch(place, request, options, path, by_proxy=host is None)
-    made = _new_batch(provider, body_of(options))
-    return about_batch(place, made, options, path, by_proxy=host is None)
-
-
-def _new_batch(provider: str, body: Mapping[str, Any]) -> Request:
-    asked = [each.get("params") for each in body.get("requests") or () if isinstance(each, Mapping)]
-    params = [each for each in asked if isinstance(each, Mapping)]
-    models = {text(each.get("model")) for each in params}
-    return Request(
-        provider=provider,
-        model=models.pop() if len(models) == 1 else None,
-        api="batches",
-        input=Input(body, framing=TOOL_PROMPT_BYTES * sum(1 for each in params if each.get("tools"))),
-        max_output_tokens=max((whole(each.get("max_tokens")) or 0 for each in params), default=0) or None,
-        choices=len(params) or 1,
-        batch=True,
+    return about_batch(
+        place, provider, lambda name: new_batch(name, body_of(options)), options, path, by_proxy=host is None
     )
 
 

@@ -30,9 +30,9 @@ from ai_cost_calc.providers import open_reader, read_usage
 from ai_cost_calc.providers._botocore import tap_body, tapped_stream
 from ai_cost_calc.providers._call import begin
 from ai_cost_calc.providers._dropped import follow, settle_dropped
-from ai_cost_calc.providers._http_request import CHOICES, LIMITS, setting
 from ai_cost_calc.providers._messages import Around, MessageCall
 from ai_cost_calc.providers._request import TOOL_PROMPT_BYTES, Input, Request, Sending, decoded, text
+from ai_cost_calc.providers._settings import CHOICES, LIMITS, setting
 from ai_cost_calc.providers._tap import quietly, unknown
 from ai_cost_calc.providers._wraps import Wraps, check_version
 

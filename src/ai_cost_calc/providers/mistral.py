@@ -4,8 +4,8 @@ Its methods build a request and send it with one of two HTTP clients of httpx2, 
 (`basesdk.py`, `sdkconfiguration.py`, mistralai 3.7). Its retry (`utils/retries.py`) gives up at once on anything but a
 status or an error of the connection, and raises that itself, so a refusal is not tried again; each attempt is a call.
 Metered is what `readers/mistral.py` knows: chat, fim, agents, conversations, responses, embeddings, OCR,
-transcriptions, speech, moderations and classifications. Batches are billed by their results, and WebSockets do not pass
-here. `MistralAzure` and `MistralGCP` are not taken.
+transcriptions, speech, moderations, classifications, and batches of them (`_batches.py`). WebSockets do not pass here.
+`MistralAzure` and `MistralGCP` are not taken.
 """
 
 from __future__ import annotations

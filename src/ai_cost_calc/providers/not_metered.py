@@ -56,7 +56,6 @@ NOT_METERED: Final = {
     "mistralai": (
         NotMetered(("audio.realtime", "audio.realtime_speech"), "seconds of audio over WebSockets"),
         NotMetered(("audio.sessions",), "sessions of audio agents, which do not pass by this process"),
-        NotMetered(("batch",), "batches, whose results are written to a file"),
         NotMetered(("beta.libraries",), "pages of the documents that are indexed"),
         NotMetered(("workflows",), "executions, which call models on Mistral's side"),
     ),

@@ -12,6 +12,7 @@ import pytest
 from ai_cost_calc.providers import provider_for
 from ai_cost_calc.testing import ProviderSimulator
 from tests.providers.seams.recording import RecordingMeter
+from tests.providers.seams.waiting import forget
 
 USAGE = {"input_tokens": 1_200, "output_tokens": 340, "cache_read_tokens": 1_024}
 
@@ -23,6 +24,14 @@ def simulator() -> Iterator[ProviderSimulator]:
     """A provider on loopback that reports exact usage."""
     with ProviderSimulator(seed=1, usage=USAGE) as running:
         yield running
+
+
+@pytest.fixture
+def nothing_waits() -> Iterator[None]:
+    """No test finds what another one left, though all of them use the same ids."""
+    forget()
+    yield
+    forget()
 
 
 MakeHttp = Callable[..., Any]

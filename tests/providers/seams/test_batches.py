@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import pytest
 
 from ai_cost_calc.errors import BudgetExceeded
 from ai_cost_calc.providers import provider_for
-from ai_cost_calc.providers._jobs import JOBS
 from ai_cost_calc.testing import ProviderSimulator
 from tests.providers.readers.bodies import CHAT_COUNTS, CHAT_USAGE, MESSAGE_COUNTS, chat, counts, json_lines, message
 from tests.providers.seams.conformance import done, each
 from tests.providers.seams.recording import RecordingMeter, budget_exceeded
 from tests.providers.seams.test_sdk_conformance import opening
+from tests.providers.seams.waiting import forget
+
+pytestmark = pytest.mark.usefixtures("nothing_waits")
 
 BATCH_USAGE: Final = {
     "input_tokens": 2_234,
@@ -94,20 +96,6 @@ def module_of(name: str) -> str:
 def provider_id(name: str) -> str:
     """Who bills the calls of a client."""
     return "azure" if "Azure" in name else module_of(name)
-
-
-def forget() -> None:
-    """Remember no more than another process would."""
-    for remembered in (JOBS._running, JOBS._recorded, JOBS._behind):
-        remembered.clear()
-
-
-@pytest.fixture(autouse=True)
-def nothing_waits() -> Iterator[None]:
-    """No test finds what another one left."""
-    forget()
-    yield
-    forget()
 
 
 @pytest.fixture

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import pytest
 
 from ai_cost_calc.errors import BudgetExceeded
 from ai_cost_calc.providers import provider_for
-from ai_cost_calc.providers._jobs import JOBS
 from ai_cost_calc.testing import ProviderSimulator
 from tests.conftest import MakeCalc
 from tests.providers.seams.conformance import done
@@ -23,7 +22,7 @@ from google.genai import types  # noqa: E402 - once it is known to be there
 
 from tests.providers.seams import gemini as google  # noqa: E402
 
-pytestmark = google.QUIET
+pytestmark = [google.QUIET, pytest.mark.usefixtures("nothing_waits")]
 
 Side = Callable[[Any], Any]
 INTERACTION: Final[dict[str, Any]] = {"model": google.MODEL, "input": "How deep is the fjord?"}
@@ -45,16 +44,6 @@ SUCCEEDED: Final = batch(
 )
 IN_A_FILE: Final = batch("SUCCEEDED", responsesFile="files/batch-b1")
 LINES: Final = b"".join(json.dumps({"key": str(n), "response": google.answer()}).encode() + b"\n" for n in range(2))
-
-
-@pytest.fixture(autouse=True)
-def no_jobs() -> Iterator[None]:
-    """Each test uses the same ids, as processes of their own would."""
-    JOBS._running.clear()
-    JOBS._recorded.clear()
-    yield
-    JOBS._running.clear()
-    JOBS._recorded.clear()
 
 
 @pytest.fixture(params=["sync", "aio", "aio-httpx2"])

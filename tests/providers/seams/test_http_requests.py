@@ -74,7 +74,6 @@ def test_a_request_is_known_by_its_url(url: str, body: dict[str, Any], expected:
     [
         ("POST", "https://api.openai.com/v1/moderations"),
         ("POST", "https://api.openai.com/v1/responses/input_tokens"),
-        ("POST", "https://api.openai.com/v1/batches"),
         ("POST", "https://api.openai.com/v1/videos"),
         ("POST", "https://api.openai.com/v1/files"),
         ("GET", "https://api.openai.com/v1/models"),

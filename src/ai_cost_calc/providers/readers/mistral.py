@@ -1,7 +1,9 @@
 """Mistral: chat, agents, conversations, embeddings, OCR and speech to text.
 
 Source: docs.mistral.ai/api; mistralai 3.7, `models/usageinfo.py`, `models/conversationusageinfo.py`,
-`models/ocrusageinfo.py`. Audio is billed by `prompt_audio_seconds`; its tokens stand outside `prompt_tokens`.
+`models/ocrusageinfo.py`. Audio is billed by `prompt_audio_seconds`; its tokens stand outside `prompt_tokens`. Batches:
+`models/batchjob.py`, and `examples/mistral/jobs/async_batch_job_chat_completion_inline.py` of mistralai/client-python,
+where each of `outputs` is what a line of the output file is.
 """
 
 from __future__ import annotations
@@ -9,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from ai_cost_calc.core.reading import Reading
-from ai_cost_calc.providers.readers._batch_shape import batch_results
+from ai_cost_calc.providers.readers._batch_shape import BatchLine, batch_results
 from ai_cost_calc.providers.readers._compatible import COMPATIBLE
 from ai_cost_calc.providers.readers._flavour import FREE, UNREPORTED, Flavour, Source, Vendor, last, utf8_bytes, whole
 from ai_cost_calc.providers.readers._openai_shape import (
@@ -124,7 +128,38 @@ MISTRAL_EVENTS: Final = Flavour(
     text=_event_text,
     ends=lambda event: event.usage is not None,
 )
-_FLAVOURS: Final = {**COMPATIBLE, "chat": MISTRAL_CHAT, "completions": MISTRAL_CHAT, "embeddings": MISTRAL_CHAT}
+OCR: Final = Flavour(wire=Ocr, read=read_ocr)
+_FLAVOURS: Final = {
+    **COMPATIBLE, "chat": MISTRAL_CHAT, "completions": MISTRAL_CHAT, "embeddings": MISTRAL_CHAT, "ocr": OCR,
+}  # fmt: skip
+
+RESULTS: Final = batch_results(_FLAVOURS)
+UNREPORTED_BATCHES: Final = ("/moderations", "/classifications")
+"""Endings of the endpoints whose answers report no usage (mistralai 3.7, `models/apiendpoint.py`)."""
+
+
+class MistralBatch(Wire):
+    """A batch; it has the answers themselves if it was asked for them, or their requests stood in it."""
+
+    id: str | None = None
+    model: str | None = None
+    endpoint: str | None = None
+    succeeded_requests: Count = None
+    outputs: list[BatchLine] | None = None
+
+
+def read_mistral_batch(wire: MistralBatch, source: Source) -> Reading:
+    """Read what the answers came to, where the batch has them; of some, nothing will ever tell."""
+    source = replace(source, model=wire.model or source.model)
+    total = None
+    for line in wire.outputs or ():
+        total = RESULTS.fold(total, line)
+    reading = RESULTS.read(total, source) if total is not None else source.reading(None, service_tier="batch")
+    unreported = bool(wire.succeeded_requests) and (wire.endpoint or "").endswith(UNREPORTED_BATCHES)
+    if unreported and not reading.usage:
+        reading = replace(reading, usage=None, complete=False)
+    return replace(reading, response_id=source.reading(None, response_id=wire.id).response_id)
+
 
 MISTRAL: Final = Vendor(
     name="mistral",
@@ -138,16 +173,17 @@ MISTRAL: Final = Vendor(
         (r"/audio/speech$", "speech"),
         (r"/(?:moderations|classifications)$", "classify"),
         (r"/files/[^/]+/content$", "batch_results"),
-        (r"/batch/|/models(/[^/]+)?$", "batches"),
+        (r"/batch/jobs", "batches"),
+        (r"/models(/[^/]+)?$", "models"),
     ),
     flavours={
         **_FLAVOURS,
         "conversations": MISTRAL_EVENTS,
         "transcriptions": MISTRAL_EVENTS,
-        "ocr": Flavour(wire=Ocr, read=read_ocr),
         "speech": UNREPORTED,
         "classify": UNREPORTED,
-        "batches": FREE,
-        "batch_results": batch_results(_FLAVOURS),
+        "batches": Flavour(wire=MistralBatch, read=read_mistral_batch, free=True),
+        "batch_results": RESULTS,
+        "models": FREE,
     },
 )
