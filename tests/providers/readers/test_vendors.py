@@ -118,6 +118,23 @@ def test_mistral_reads_documents_by_the_page() -> None:
     assert reading.model == "mistral-ocr-latest"
 
 
+@pytest.mark.parametrize("outputs", [None, [], "none", [None, 7], [{"response": None}], [{"response": {"body": "x"}}]])
+def test_a_batch_of_mistral_without_answers(outputs: Any) -> None:
+    """Whatever stands where answers should, the batch itself is read: which it is, and that it costs the batch rate."""
+    body = {"id": "job-1", "object": "batch", "model": "mistral-ocr-latest", "status": "SUCCESS", "outputs": outputs}
+    reading = read_usage(json.dumps(body), url="https://api.mistral.ai/v1/batch/jobs/job-1")
+    assert not reading.usage
+    assert (reading.response_id, reading.service_tier, reading.complete) == ("job-1", "batch", True)
+
+
+def test_answers_of_a_mistral_batch_are_its_models_where_they_name_none() -> None:
+    """An answer that does not tell its model is the batch's."""
+    answers = [{"response": {"body": {"usage_info": {"pages_processed": pages}}}} for pages in (2, 3)]
+    body = {"id": "job-1", "model": "mistral-ocr-latest", "outputs": answers}
+    reading = read_usage(json.dumps(body), url="https://api.mistral.ai/v1/batch/jobs/job-1")
+    assert (reading.model, reading.calls, counts(reading)) == ("mistral-ocr-latest", 2, {"input_document_pages": 5})
+
+
 def test_xai_counts_thinking_outside_the_completion_and_says_the_cost() -> None:
     """Ticks are ten thousand million to the dollar, and are turned into one exactly."""
     usage = PLAIN | {"completion_tokens_details": {"reasoning_tokens": 189}, "cost_in_usd_ticks": 1_399_001}

@@ -14,8 +14,8 @@ from ai_cost_calc.providers import provider_for
 from ai_cost_calc.providers._http_request import Body, sending_of
 from ai_cost_calc.testing import ProviderSimulator
 from tests.providers.readers.bodies import CHAT_USAGE, chat, json_lines
+from tests.providers.seams import mistral_jobs as mistrals
 from tests.providers.seams import test_batches as openais
-from tests.providers.seams import test_mistral_batches as mistrals
 from tests.providers.seams.conformance import done
 from tests.providers.seams.http_clients import OPEN, ask, close, get
 from tests.providers.seams.recording import RecordingMeter, budget_exceeded

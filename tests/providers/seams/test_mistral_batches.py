@@ -1,115 +1,47 @@
-"""Mistral's batches, made and looked at through its own SDK: refused or held, and recorded once at half the price."""
+"""Mistral's batches, made and looked at through its own SDK: refused or held, and recorded once."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
-from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import pytest
+from mistralai.client.models import ChatCompletionRequest, ChatCompletionResponse
+from mistralai.extra.batch import BatchClient
 
-from ai_cost_calc import Budget
 from ai_cost_calc.errors import BudgetExceeded
 from ai_cost_calc.providers import provider_for
 from ai_cost_calc.testing import ProviderSimulator
-from tests.conftest import MakeCalc
 from tests.providers.readers.bodies import PLAIN, PLAIN_COUNTS, chat, json_lines
 from tests.providers.seams.conformance import done, each, left, side_by_side
+from tests.providers.seams.mistral_jobs import (
+    ANSWER,
+    ANSWERED,
+    BROKEN,
+    FAILED,
+    FILE,
+    IN_A_FILE,
+    INLINE,
+    JOB,
+    LINES,
+    OF_A_FILE,
+    OUTPUTS,
+    QUEUED,
+    REQUESTS,
+    RUNNING,
+    SMALL,
+    TEXT,
+    TWICE,
+    Asks,
+    job,
+    line,
+)
 from tests.providers.seams.recording import RecordingMeter, budget_exceeded
 from tests.providers.seams.test_http_sdks import close_mistral, mistral
 from tests.providers.seams.waiting import forget
 
 pytestmark = pytest.mark.usefixtures("nothing_waits")
-
-SMALL: Final = "mistral-small-latest"
-JOB: Final = "job-1"
-FILE: Final = "file-out"
-TWICE: Final = {name: 2 * count for name, count in PLAIN_COUNTS.items()}
-TEXT: Final = "Describe the fjord."
-REQUESTS: Final[Any] = [
-    {"custom_id": str(n), "body": {"max_tokens": 100 + n, "messages": [{"role": "user", "content": TEXT}]}}
-    for n in range(2)
-]
-INLINE: Final[dict[str, Any]] = {"endpoint": "/v1/chat/completions", "model": SMALL, "requests": REQUESTS}
-OF_A_FILE: Final[dict[str, Any]] = {"endpoint": "/v1/chat/completions", "model": SMALL, "input_files": ["file-in"]}
-
-
-def line(body: dict[str, Any], status: int = 200) -> dict[str, Any]:
-    """A line of an output file."""
-    return {"id": "b1", "custom_id": "1", "response": {"status_code": status, "body": body}, "error": None}
-
-
-ANSWER: Final = line(chat(PLAIN, model=SMALL))
-FAILED: Final = line({"object": "error", "message": "No such model.", "type": "invalid_model"}, 400)
-BROKEN: Final = {"id": "b1", "custom_id": "4", "response": None, "error": {"message": "Timed out."}}
-OUTPUTS: Final = [ANSWER, FAILED, ANSWER, BROKEN]
-LINES: Final = json_lines(*OUTPUTS)
-
-
-def job(status: str, *, succeeded: int = 0, **more: Any) -> bytes:
-    """A batch as mistralai 3.7 has it (`models/batchjob.py`)."""
-    body = {
-        "id": JOB, "object": "batch", "input_files": [], "endpoint": "/v1/chat/completions", "errors": [],
-        "status": status, "created_at": 1, "total_requests": 4, "completed_requests": succeeded,
-        "succeeded_requests": succeeded, "failed_requests": 0, "model": SMALL, "output_file": None,
-        "error_file": None, "outputs": None, "metadata": None, **more,
-    }  # fmt: skip
-    return json.dumps(body).encode()
-
-
-QUEUED: Final = job("QUEUED")
-RUNNING: Final = job("RUNNING", succeeded=1)
-IN_A_FILE: Final = job("SUCCESS", succeeded=2, output_file=FILE)
-ANSWERED: Final = job("SUCCESS", succeeded=2, outputs=OUTPUTS)
-
-
-class Asks:
-    """What an application asks about a batch, each answered with the body given."""
-
-    def __init__(self, client: Any, simulator: ProviderSimulator, way: str) -> None:
-        self.client = client
-        self._simulator = simulator
-        self._suffix = "_async" if way == "async" else ""
-
-    def method(self, part: Any, name: str) -> Callable[..., Any]:
-        """A method of this way of calling."""
-        found: Callable[..., Any] = getattr(part, name + self._suffix)
-        return found
-
-    async def create(self, body: bytes = QUEUED, **options: Any) -> Any:
-        """Make a batch."""
-        self._simulator.replay(body=body)
-        return await done(self.method(self.client.batch.jobs, "create")(**(options or INLINE)))
-
-    async def get(self, body: bytes, **options: Any) -> Any:
-        """Look at it."""
-        self._simulator.replay(body=body)
-        return await done(self.method(self.client.batch.jobs, "get")(job_id=JOB, **options))
-
-    async def cancel(self, body: bytes) -> Any:
-        """Give it up."""
-        self._simulator.replay(body=body)
-        return await done(self.method(self.client.batch.jobs, "cancel")(job_id=JOB))
-
-    async def download(self, body: bytes = LINES) -> Any:
-        """Ask for a file, which is read as it is taken."""
-        self._simulator.replay(body=body, content_type="application/octet-stream")
-        return await done(self.method(self.client.files, "download")(file_id=FILE))
-
-    async def taken(self, body: bytes = LINES) -> bytes:
-        """Fetch a whole file."""
-        response = await self.download(body)
-        content: bytes = await done(response.aread() if self._suffix else response.read())
-        return content
-
-    async def leave(self, response: Any) -> None:
-        """Close a file that was not read to its end."""
-        await done(response.aclose() if self._suffix else response.close())
-
-    def lines(self, response: Any) -> Any:
-        """Take a file line by line."""
-        return response.aiter_lines() if self._suffix else response.iter_lines()
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -195,6 +127,27 @@ async def test_answers_in_a_file(asks: Asks, meter: RecordingMeter) -> None:
         await asks.get(IN_A_FILE)
     assert meter.call.usage.counts() == TWICE
     assert (meter.call.reading.service_tier, meter.call.reading.calls) == ("batch", 2)
+    assert meter.call.tokens == [f"mistral:{FILE}"]
+    assert meter.call.ended
+    assert meter.recorded == []
+
+
+async def test_a_batch_that_the_sdk_runs_by_itself(
+    simulator: ProviderSimulator, meter: RecordingMeter, asks: Asks
+) -> None:
+    """`BatchClient` makes a batch, waits for it, fetches its files and deletes them: one call, and its answers."""
+    client: Any = BatchClient(asks.client, endpoint="/v1/chat/completions", response_body_type=ChatCompletionResponse)
+    simulator.replay(body=QUEUED)
+    simulator.replay(body=job("SUCCESS", succeeded=2, output_file=FILE, error_file="file-err"))
+    for fetched in (json_lines(ANSWER, {**ANSWER, "custom_id": "2"}), json_lines(FAILED)):
+        simulator.replay(body=fetched, content_type="application/octet-stream")
+    for deleted in (FILE, "file-err"):
+        simulator.replay(body=json.dumps({"id": deleted, "object": "file", "deleted": True}).encode())
+    asked: Any = ChatCompletionRequest(model=SMALL, messages=REQUESTS[0]["body"]["messages"], max_tokens=40)
+    result = await client.run({"1": asked, "2": asked}, model=SMALL)
+    assert len(result.by_id()) == 2
+    assert (meter.call.request.choices, meter.call.request.max_output_tokens) == (2, 40)
+    assert meter.call.usage.counts() == TWICE
     assert meter.call.tokens == [f"mistral:{FILE}"]
     assert meter.call.ended
     assert meter.recorded == []
@@ -335,50 +288,3 @@ async def test_a_wrapped_client_gives_what_a_bare_one_gives(way: str, simulator:
             await done(asks.method(part, name)(job_id=JOB))
     await asks.get(ANSWERED)
     await close_mistral(bare.client)
-
-
-# In the books.
-
-COST: Final = 2 * (30 * Decimal("0.15") + 7 * Decimal("0.6")) / 10**6 / 2
-"""Two answers at half of what Mistral Small 4 costs, $0.15 and $0.60 per million tokens (mistral.ai/pricing)."""
-
-
-def test_a_batch_is_its_makers_at_half_the_price(make_calc: MakeCalc, simulator: ProviderSimulator) -> None:
-    """Made for a customer, found by whoever polls, in this process or another: the cost is on record once."""
-    calc, another = make_calc(), make_calc()
-    clients: list[Any] = [each_calc.wrap(mistral(simulator.url)) for each_calc in (calc, another)]
-    first, second = clients
-    simulator.replay(body=QUEUED)
-    with calc.attribute(customer_id="acme"):
-        first.batch.jobs.create(**OF_A_FILE)
-    for client in (first, second, first):
-        simulator.replay(body=IN_A_FILE)
-        found = client.batch.jobs.get(job_id=JOB)
-        simulator.replay(body=LINES, content_type="application/octet-stream")
-        assert client.files.download(file_id=found.output_file).read() == LINES
-        for each_calc in (calc, another):
-            each_calc.flush(5)
-        forget()
-    (row,) = calc.report(by="customer").rows
-    assert (row.customer, row.cost, row.calls) == ("acme", COST, 1)
-    for client in clients:
-        client.sdk_configuration.client.close()
-
-
-def test_what_a_batch_holds_is_released(make_calc: MakeCalc, simulator: ProviderSimulator) -> None:
-    """A budget holds what a batch may cost until it is over, and refuses the next one that would not fit."""
-    calc = make_calc(budgets=[Budget("0.002", per="day", estimate="strict")])
-    client: Any = calc.wrap(mistral(simulator.url))
-    many = {**INLINE, "requests": [{"body": {**REQUESTS[0]["body"], "max_tokens": 1_000}}] * 2}
-    simulator.replay(body=QUEUED)
-    client.batch.jobs.create(**many)
-    (status,) = calc.budgets.status()
-    assert status.held > 0
-    with pytest.raises(BudgetExceeded):
-        client.batch.jobs.create(**many)
-    assert len(simulator.requests) == 1
-    simulator.replay(body=job("CANCELLED"))
-    client.batch.jobs.cancel(job_id=JOB)
-    (status,) = calc.budgets.status()
-    assert status.held == status.spent == 0
-    client.sdk_configuration.client.close()

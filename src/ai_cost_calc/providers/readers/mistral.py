@@ -2,8 +2,8 @@
 
 Source: docs.mistral.ai/api; mistralai 3.7, `models/usageinfo.py`, `models/conversationusageinfo.py`,
 `models/ocrusageinfo.py`. Audio is billed by `prompt_audio_seconds`; its tokens stand outside `prompt_tokens`. Batches:
-`models/batchjob.py`, and `examples/mistral/jobs/async_batch_job_chat_completion_inline.py` of mistralai/client-python,
-where each of `outputs` is what a line of the output file is.
+`models/batchjob.py`; `extra/batch/client.py` (`_parse_output_obj`) for the lines of a result file, which `outputs` of a
+batch repeats (`examples/mistral/jobs/async_batch_job_chat_completion_inline.py` of mistralai/client-python).
 """
 
 from __future__ import annotations
