@@ -23,7 +23,7 @@ from ai_cost_calc.providers._jobs import Job, Jobs, Poll
 OVER: Final = frozenset({"cancelled", "completed", "expired", "failed", "success", "timeout_exceeded"})
 """States of a batch, in lower case, after which it uses no more (`finalizing` and `cancelling` come before)."""
 LONGEST_STATE: Final = 64 * 2**20
-"""A body longer than this does not tell the state of a batch, nor what it used, as readers see it."""
+"""A body longer than this does not tell the state of a batch; readers let go of it as well (`readers/_streams.py`)."""
 
 _MADE: Final = re.compile(rb"(?:^|/)(?:batches|batch/jobs)$")
 _PLACE: Final = re.compile(rb"(?:^|/)(?:batches|batch/jobs)/([^/]+)(/cancel|/results)?$")
@@ -156,7 +156,7 @@ class BatchPoll(Poll):
             return BatchState()
 
     def _record(self, reading: Reading, batch: str, results: str) -> None:
-        if self._jobs.recorded(results):
+        if self._jobs.recorded(results) or self._jobs.recorded(batch):
             return self._jobs.give_up(batch)
         return self.settle(reading, batch, results)
 

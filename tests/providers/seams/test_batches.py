@@ -195,6 +195,20 @@ async def test_ordinary_files_record_nothing(
     assert meter.calls == []
 
 
+@pytest.mark.parametrize("name", ["OpenAI", "AsyncOpenAI"])
+async def test_a_batch_of_files_is_none_of_answers(
+    name: str, client: Any, meter: RecordingMeter, simulator: ProviderSimulator
+) -> None:
+    """Files that are put into a vector store together ask no model: nothing is held for them."""
+    del name
+    counts = {"in_progress": 1, "completed": 0, "failed": 0, "cancelled": 0, "total": 1}
+    files = {"id": "vsfb_1", "object": "vector_store.file_batch", "created_at": 1, "vector_store_id": "vs_1",
+             "status": "in_progress", "file_counts": counts}  # fmt: skip
+    simulator.replay(body=json.dumps(files).encode())
+    await done(client.vector_stores.file_batches.create("vs_1", file_ids=["file-1"]))
+    assert (meter.calls, meter.recorded) == ([], [])
+
+
 @pytest.mark.parametrize("name", REPORTING)
 @pytest.mark.parametrize("status", ["failed", "expired", "cancelled"])
 async def test_a_batch_in_vain_ends_its_call(

@@ -113,6 +113,19 @@ def test_results_that_another_process_fetches(
     assert reading.usage
 
 
+def test_a_long_batch_that_is_read_piece_by_piece(
+    http: httpx2.Client, meter: RecordingMeter, simulator: ProviderSimulator
+) -> None:
+    """A batch with its answers inside may be long, and is known once all of it has passed."""
+    answer = mistrals.line(chat(CHAT_USAGE, model=mistrals.SMALL, metadata="x" * 1_000))
+    body = mistrals.job("SUCCESS", succeeded=2_000, outputs=[answer] * 2_000)
+    simulator.replay(body=body)
+    with http.stream("GET", "http://api.mistral.ai/v1/batch/jobs/job-1?inline=true") as response:
+        assert sum(map(len, response.iter_bytes(10_000))) == len(body) > 2**21
+    ((reading, recorded_as),) = meter.recorded
+    assert (reading.calls, recorded_as) == (2_000, "mistral:job-1")
+
+
 def test_results_that_are_left(http: httpx2.Client, meter: RecordingMeter, simulator: ProviderSimulator) -> None:
     """A file that is not read to its end says nothing yet."""
     simulator.replay(body=openais.LINES, content_type=FILE)

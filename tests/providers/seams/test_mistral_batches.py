@@ -164,6 +164,17 @@ async def test_other_processes_come_to_the_same_record(asks: Asks, meter: Record
     assert meter.calls == []
 
 
+async def test_a_file_that_is_told_of_later(asks: Asks, meter: RecordingMeter) -> None:
+    """Answers that were recorded as the batch's are not once more when a file is found to have them too."""
+    await asks.create()
+    await asks.get(ANSWERED)
+    await asks.get(IN_A_FILE)
+    await asks.taken()
+    assert meter.call.tokens == [f"mistral:{JOB}"]
+    assert meter.call.ended
+    assert meter.recorded == []
+
+
 async def test_results_that_are_left_are_read_later(asks: Asks, meter: RecordingMeter) -> None:
     """Part of a file says nothing of the rest: the batch is recorded when it is read to its end."""
     await asks.create(**OF_A_FILE)
