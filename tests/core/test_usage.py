@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -55,11 +56,7 @@ def accepts(counts: dict[str, Any]) -> bool:
     return True
 
 
-@given(
-    st.dictionaries(
-        st.sampled_from(NAMES), NUMBERS.filter(lambda number: type(number) is int or number != 0), max_size=6
-    )
-)
+@given(st.dictionaries(st.sampled_from(NAMES), NUMBERS, max_size=6))
 def test_exactly_the_possible_counts_are_accepted(counts: dict[str, Any]) -> None:
     """Whole counts whose parts fit are accepted; negative, fractional, boolean or overfull ones are refused."""
     assert accepts(counts) == is_possible(counts)
@@ -71,7 +68,21 @@ def test_any_reported_counts_become_a_possible_usage(counts: dict[str, Any]) -> 
     usage, anomaly = Usage.corrected(counts)
     assert fits(usage)
     assert is_possible({name: getattr(usage, name) for name in NAMES})
-    assert (anomaly is None) == (counts.keys() <= set(NAMES) and accepts(counts))
+    meant = {
+        name: 0 if count in (0.0, False) and isinstance(count, float | bool) else count
+        for name, count in counts.items()
+    }
+    assert (anomaly is None) == (counts.keys() <= set(NAMES) and accepts(meant))
+
+
+@pytest.mark.parametrize("zero", [False, 0.0, Decimal(0)])
+def test_a_zero_of_another_type_is_no_count(zero: Any) -> None:
+    """It would be written as another thing than a number; a provider's is taken for the zero that it means."""
+    with pytest.raises(TypeError, match="web_searches"):
+        Usage(web_searches=zero)
+    usage, anomaly = Usage.corrected({"web_searches": zero})
+    assert (usage, type(usage.web_searches)) == (Usage(), int)
+    assert (anomaly is None) == (type(zero) is not Decimal)
 
 
 @given(REPORTED)

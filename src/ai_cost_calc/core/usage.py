@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from operator import is_
 from typing import Any, Final, Self
 
 import msgspec
@@ -60,7 +61,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, repr_
         """Refuse counts that no provider can mean. Most usages have no finer parts, which one comparison settles."""
         total_in, total_out, read, written, reasoned, *finer = astuple(self)
         if not (
-            finer == _NO_FINER
+            all(map(is_, finer, _NO_FINER))
             and type(total_in) is type(total_out) is type(read) is type(written) is type(reasoned) is int
             and 0 <= reasoned <= total_out <= MOST
             and 0 <= written <= read + written <= total_in <= MOST
@@ -129,7 +130,8 @@ TOTALS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
 
 _NAMES: Final = frozenset(Usage.__struct_fields__)
 _NO_FINER: Final = [0] * len(Usage.__struct_fields__[5:])
-"""What most calls say of the counts after the first five."""
+"""What most calls say of the counts after the first five: these very zeros. `False` and `Decimal(0)` are equal to them,
+but are no counts."""
 
 
 class _AsDataclass:
