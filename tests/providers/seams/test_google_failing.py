@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import google.auth.transport.requests
@@ -13,7 +15,7 @@ import google.oauth2.credentials
 import httpx2
 import pytest
 
-from ai_cost_calc.errors import BudgetExceeded, ConfigError
+from ai_cost_calc.errors import BudgetExceeded, BudgetStoreError, ConfigError
 from ai_cost_calc.providers import provider_for, settle_dropped
 from ai_cost_calc.testing import ProviderSimulator
 from tests.conftest import MakeCalc
@@ -37,12 +39,26 @@ Open = Callable[..., Any]
 
 
 class RefusingLater(RecordingMeter):
-    """Refuses from the second call on."""
+    """Refuses once so many calls were allowed, each time with an error of its own."""
+
+    def __init__(self, allowed: int = 1) -> None:
+        super().__init__()
+        self.refused: list[Exception] = []
+        self.error: Callable[[], Exception] = budget_exceeded
+        self._allowed = allowed
 
     def begin(self, request: Any, /) -> RecordedCall:
-        """Allow the first call."""
-        self.refusal = budget_exceeded() if self.calls else None
+        """Allow the first calls."""
+        self.refusal = None
+        if len(self.calls) >= self._allowed:
+            self.refusal = self.error()
+            self.refused.append(self.refusal)
         return super().begin(request)
+
+    def forget(self) -> None:
+        """Start over."""
+        super().forget()
+        self.refused.clear()
 
 
 @pytest.fixture
@@ -173,33 +189,196 @@ async def test_a_refused_function_call_stops_the_loop(open_client: Open, simulat
     assert len(simulator.requests) == 2
 
 
-async def test_a_refused_continuation_keeps_what_was_paid_for(open_client: Open, simulator: ProviderSimulator) -> None:
-    """Hops of an interaction that were answered are handed over by the SDK, with the refusal as their cause."""
-    meter = RefusingLater()
-    client = open_client()
+INTERRUPTED: Final = {"status": "requires_continuation", "continuation_token": "more"}
+
+
+async def take(begun: Any, into: list[Any] | None = None) -> Any:
+    """What a call returned; a stream is read to its end, into a list."""
+    made, into = await done(begun), [] if into is None else into
+    if hasattr(made, "__aiter__"):
+        async for each in made:
+            into.append(each)
+    elif hasattr(made, "__next__"):
+        for each in made:
+            into.append(each)
+    return made
+
+
+@pytest.fixture(params=["sync", "aio", "aio-httpx2"])
+def ending(request: pytest.FixtureRequest, open_client: Open) -> tuple[Any, RefusingLater]:
+    """One side of a wrapped client whose budget ends with its first call, and its meter."""
+    side, _, transport = request.param.partition("-")
+    client, meter = open_client(transport=transport or "aiohttp", retry_options=RETRIES), RefusingLater()
     provider_for(client).wrap(client, meter)
-    answer(simulator, google_api.interaction(status="requires_continuation", continuation_token="more"))
-    with pytest.raises(errors.ContinuationInterruptedError) as caught:
-        client.interactions.create(**INTERACTION)
-    assert caught.value.__cause__ is meter.refusal
-    assert caught.value.partial_interaction.id == "v1_1"
+    return (client if side == "sync" else client.aio), meter
+
+
+@pytest.mark.parametrize("error", [budget_exceeded, partial(BudgetStoreError, "the store cannot be reached")])
+async def test_a_refused_continuation_is_raised_as_it_is(
+    ending: tuple[Any, RefusingLater], simulator: ProviderSimulator, error: Callable[[], Exception]
+) -> None:
+    """It is asked for once, and not sent; the SDK's own error, which says how to resume, is its context."""
+    used, meter = ending
+    meter.error = error
+    answer(simulator, google_api.interaction(**INTERRUPTED))
+    with pytest.raises((BudgetExceeded, BudgetStoreError)) as caught:
+        await done(used.interactions.create(**INTERACTION))
+    assert meter.refused == [caught.value]
     assert len(simulator.requests) == 1
     assert meter.call.ended
+    interrupted: Any = caught.value.__context__
+    assert type(interrupted) is errors.ContinuationInterruptedError
+    assert (interrupted.continuation_token, interrupted.interaction_id) == ("more", "v1_1")
+    assert interrupted.partial_interaction.id == "v1_1"
+    assert (interrupted.__cause__, interrupted.__context__) == (None, None)
 
 
-async def test_a_refused_hop_of_a_stream_reaches_the_caller(open_client: Open, simulator: ProviderSimulator) -> None:
-    """After the chunks that came, the refusal itself; nothing more is sent."""
-    meter = RefusingLater()
-    client = open_client()
-    provider_for(client).wrap(client, meter)
-    stream(simulator, [google_api.answer(finishReason="CONTINUATION", continuationToken="bW9yZQ==")])
-    chunks = client.models.generate_content_stream(**ASKED)
-    assert next(chunks).text
+async def test_a_refused_continuation_of_a_stream_is_raised_as_it_is(
+    ending: tuple[Any, RefusingLater], simulator: ProviderSimulator
+) -> None:
+    """The events that were paid for come first; then the refusal, with the SDK's error as its context."""
+    used, meter = ending
+    stream(simulator, google_api.interaction_events(**INTERRUPTED))
+    events: list[Any] = []
     with pytest.raises(BudgetExceeded) as caught:
-        next(chunks)
-    assert caught.value is meter.refusal
+        await take(used.interactions.create(**INTERACTION, stream=True), events)
+    assert meter.refused == [caught.value]
+    assert [event.event_type for event in events][-1] == "interaction.completed"
     assert len(simulator.requests) == 1
     assert meter.call.ended
+    interrupted: Any = caught.value.__context__
+    assert type(interrupted) is errors.ContinuationInterruptedError
+    assert (interrupted.continuation_token, interrupted.continuation_ids) == ("more", ["v1_1"])
+    assert (interrupted.__cause__, interrupted.__context__) == (None, None)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_refused_continuation_with_its_raw_response(
+    ending: tuple[Any, RefusingLater], simulator: ProviderSimulator, *, streamed: bool
+) -> None:
+    """What the SDK hands over raw, it does not go on with: there is nothing to refuse."""
+    used, meter = ending
+    answer(simulator, google_api.interaction(**INTERRUPTED))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it says that it does not
+        raw = used.interactions.with_streaming_response if streamed else used.interactions.with_raw_response
+        made = raw.create(**INTERACTION)
+        if not streamed:
+            response = await done(made)
+            assert (await done(response.parse())).id == "v1_1"
+        elif hasattr(made, "__aenter__"):
+            async with made as response:
+                assert (await done(response.parse())).id == "v1_1"
+        else:
+            with made as response:
+                assert response.parse().id == "v1_1"
+    assert (meter.refused, len(simulator.requests)) == ([], 1)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_continuation_that_fails_is_the_sdks_affair(
+    used: Any, simulator: ProviderSimulator, meter: RecordingMeter, *, streamed: bool
+) -> None:
+    """An error that is not our refusal comes as the SDK raises it, with its own cause."""
+    if streamed:
+        stream(simulator, google_api.interaction_events(**INTERRUPTED))
+    else:
+        answer(simulator, google_api.interaction(**INTERRUPTED))
+    simulator.next(status=400, times=3)
+    with pytest.raises(errors.ContinuationInterruptedError) as caught:
+        await take(used.interactions.create(**INTERACTION, stream=streamed))
+    assert getattr(caught.value.__cause__, "status_code", None) == 400
+    assert caught.value.continuation_token == INTERRUPTED["continuation_token"]
+    assert len(meter.calls) == 2
+
+
+async def test_streams_of_interactions_go_on_and_stay_what_they_are(
+    used: Any, open_client: Open, simulator: ProviderSimulator, meter: RecordingMeter
+) -> None:
+    """Both parts come through one stream, whose class passes for the SDK's own."""
+    stream(simulator, google_api.interaction_events(**INTERRUPTED))
+    stream(simulator, google_api.interaction_events("v1_2"))
+    events: list[Any] = []
+    made = await take(used.interactions.create(**INTERACTION, stream=True), events)
+    assert [event.event_type for event in events].count("interaction.completed") == 2
+    assert [call.request.api for call in meter.calls] == ["interactions"] * 2
+    bare = open_client()
+    stream(simulator, google_api.interaction_events())
+    kind = type(await done((bare.aio if "Async" in type(used).__name__ else bare).interactions.create(
+        **INTERACTION, stream=True
+    )))  # fmt: skip
+    assert isinstance(made, kind)
+    assert (type(made).__qualname__, type(made).__module__) == (kind.__qualname__, kind.__module__)
+
+
+async def test_a_refused_hop_of_a_stream_reaches_the_caller(
+    ending: tuple[Any, RefusingLater], simulator: ProviderSimulator
+) -> None:
+    """After the chunks that came, the refusal itself: the SDK, which would ask three times more, does not see it."""
+    used, meter = ending
+    stream(simulator, [google_api.answer(finishReason="CONTINUATION", continuationToken="bW9yZQ==")])
+    chunks: list[Any] = []
+    with pytest.raises(BudgetExceeded) as caught:
+        await take(used.models.generate_content_stream(**ASKED), chunks)
+    assert meter.refused == [caught.value]
+    assert caught.value.__context__ is None
+    assert [chunk.text for chunk in chunks] == ["The fjord is deep."]
+    assert len(simulator.requests) == 1
+    assert meter.call.ended
+
+
+async def test_a_refused_hop_of_contents_reaches_the_caller(
+    ending: tuple[Any, RefusingLater], simulator: ProviderSimulator
+) -> None:
+    """So it does where the parts are put together, alone and in a chat."""
+    used, meter = ending
+    for ask in (used.models.generate_content, used.chats.create(model=google_api.MODEL).send_message):
+        meter.forget()
+        answer(simulator, google_api.answer(finishReason="CONTINUATION", continuationToken="bW9yZQ=="))
+        with pytest.raises(BudgetExceeded) as caught:
+            await done(ask("Deep?") if ask.__name__ == "send_message" else ask(**ASKED))
+        assert meter.refused == [caught.value]
+    assert len(simulator.requests) == 2
+
+
+async def test_a_refused_turn_of_a_chat_reaches_the_caller(
+    ending: tuple[Any, RefusingLater], simulator: ProviderSimulator
+) -> None:
+    """A chat's next message is refused as any call is, and so is what follows a function that its model called."""
+
+    def depth(fjord: str) -> int:
+        """Tell how deep a fjord is."""
+        return len(fjord)
+
+    used, meter = ending
+    chat = used.chats.create(model=google_api.MODEL, config=types.GenerateContentConfig(tools=[depth]))
+    wanted = {"functionCall": {"name": "depth", "args": {"fjord": "Sogne"}}}
+    for send, prepare in ((chat.send_message, answer), (chat.send_message_stream, stream)):
+        meter.forget()
+        body: Any = google_api.answer(wanted)
+        prepare(simulator, body if prepare is answer else [body])
+        with pytest.raises(BudgetExceeded) as caught:
+            await take(send("How deep?"))
+        assert meter.refused == [caught.value]
+    assert len(simulator.requests) == 2
+
+
+async def test_a_stream_that_was_begun_before_wrapping_is_refused_as_the_sdk_has_it(
+    open_client: Open, simulator: ProviderSimulator
+) -> None:
+    """Its loop is the SDK's own, which asks four times; what comes out of it is the refusal."""
+    for asynchronous in (False, True):
+        client, meter = open_client(), RefusingLater(allowed=0)
+        used = client.aio if asynchronous else client
+        stream(simulator, [google_api.answer(finishReason="CONTINUATION", continuationToken="bW9yZQ==")])
+        chunks = await done(used.models.generate_content_stream(**ASKED))
+        assert (await anext(chunks) if asynchronous else next(chunks)).text
+        provider_for(client).wrap(client, meter)
+        with pytest.raises(BudgetExceeded) as caught:
+            await take(chunks)
+        assert len(meter.refused) == 4
+        assert caught.value is meter.refused[-1]
+    assert len(simulator.requests) == 2
 
 
 async def test_a_stream_that_breaks_counts_as_far_as_it_came(
