@@ -39,17 +39,28 @@ def push(inner: Attribution, owner: object, *, block: Any = None) -> Frame:
     return frame
 
 
-def pop(owner: object) -> Frame | None:
-    """Close the scope that `owner` opened here, and any left open inside of it; `None` where it is not open.
+def opened(owner: object) -> Frame | None:
+    """The scope that `owner` opened here, and has not closed.
 
-    A generator may be closed in another context than the one that ran it: there, nothing is open and nothing is closed.
+    A generator may be closed in another context than the one that ran it: there, nothing is open.
     """
     frame: Frame | None = _frame.get()
     while frame is not None and frame.owner is not owner:
         frame = frame.outer
-    if frame is None or frame.outer is None:
-        return None
-    _frame.set(frame.outer)
+    return None if frame is None or frame.outer is None else frame
+
+
+def close(frame: Frame) -> None:
+    """Close an open scope, and any left open inside of it."""
+    if frame.outer is not None:
+        _frame.set(frame.outer)
+
+
+def pop(owner: object) -> Frame | None:
+    """Close the scope that `owner` opened here, and return it; `None` where it is not open."""
+    frame = opened(owner)
+    if frame is not None:
+        close(frame)
     return frame
 
 

@@ -13,7 +13,7 @@ from ai_cost_calc.core.attribution import Attribution
 from ai_cost_calc.core.budget import Budget, Claim, Reservation, ReservationId
 from ai_cost_calc.core.estimate import Estimate
 from ai_cost_calc.core.event import Status, UsageEvent
-from ai_cost_calc.core.flow import Bill, adrive, drive, metered_call
+from ai_cost_calc.core.flow import Bill, adrive, conclude, drive, metered_call
 from ai_cost_calc.core.money import usd
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.errors import BudgetExceeded
@@ -65,6 +65,7 @@ class Call:
     _counts_for: frozenset[str] = frozenset()
     _beat_at = 0.0
     _unnamed: deque[Usage] | None = None
+    _due: Bill | None = None
     events: Sequence[UsageEvent] = ()
     over = False
 
@@ -90,23 +91,32 @@ class Call:
 
     def open(self, *, reserve: bool = True) -> None:
         """Reserve; raises `BudgetExceeded` when the call must not be made."""
-        hold = self._hold() if reserve else Hold(None)
+        hold = None
         try:
+            hold = self._hold() if reserve else Hold(None)
             drive(hold.flow, self.metering.perform)
-        except BaseException:
-            self._give_back()
+            self._holds.append(hold)
+        except BaseException as error:
+            self._not_opened(hold, error)
             raise
-        self._holds.append(hold)
 
     async def aopen(self) -> None:
         """`open`, for budget stores that are awaited."""
-        hold = self._hold()
+        hold = None
         try:
+            hold = self._hold()
             await adrive(hold.flow, self.metering.perform)
-        except BaseException:
-            self._give_back()
+            self._holds.append(hold)
+        except BaseException as error:
+            self._not_opened(hold, error)
             raise
-        self._holds.append(hold)
+
+    def _not_opened(self, hold: Hold | None, error: BaseException) -> None:
+        """Hold nothing; where this was interrupted, the hold may have been taken."""
+        self._give_back()
+        if hold is not None and not isinstance(error, Exception):
+            self._holds.clear()
+            conclude(hold.reservation, _UNBILLED, self.metering.perform)
 
     def _hold(self) -> Hold:
         metering = self.metering
@@ -142,15 +152,15 @@ class Call:
 
     def _borrow(self, block: Call, claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
         """Use the block's hold for what it covers; return the claims that it does not."""
-        hold = block.lend()
+        hold = self._borrowed = block.lend()
         if hold is None:
             return claims
         held = {claim.key: claim for claim in hold.claims}
         short = [c for c in claims if c.key in held and c.budget.estimate == "strict" and c.amount > held[c.key].amount]
         if short and block._given is None:
-            drive(hold.flow, self.metering.perform, _UNBILLED)
+            self._finish(hold, _UNBILLED)
+            self._borrowed = None
             return claims
-        self._borrowed = hold
         self._counts_for = frozenset([claim.key for claim in claims])
         return tuple(claim for claim in claims if claim.key not in held)
 
@@ -215,15 +225,40 @@ class Call:
         hold = self.lend()
         if hold is None:
             return self._end_lent_block()
-        drive(hold.flow, self.metering.perform, self._bill(hold, "aborted" if aborted else "error" if error else "ok"))
+        status: Status = "aborted" if aborted else "error" if error else "ok"
+        try:
+            self._due = self._bill(hold, status)
+            drive(hold.flow, self.metering.perform, self._due)
+            if self._borrowed is not None:
+                self._return_borrowed(self._borrowed)
+        except BaseException as interrupt:
+            if not isinstance(interrupt, Exception):
+                self._end_again(hold, status)
+            raise
+        return None
+
+    def _end_again(self, hold: Hold, status: Status) -> None:
+        """The end was interrupted: what is left of it must not stay held, nor be lost."""
+        if self._due is None:
+            self.events = ()
+            self._due = self._bill(hold, status)
+        conclude(hold.reservation, self._due, self.metering.perform)
         if self._borrowed is not None:
             self._return_borrowed(self._borrowed)
-        return None
+
+    def _finish(self, hold: Hold, bill: Bill) -> None:
+        """End a hold that was lent."""
+        try:
+            drive(hold.flow, self.metering.perform, bill)
+        except BaseException as interrupt:
+            if not isinstance(interrupt, Exception):
+                conclude(hold.reservation, bill, self.metering.perform)
+            raise
 
     def _end_lent_block(self) -> None:
         """The hold went to a call inside; what was read here as well is booked on its own."""
         readings, self._readings = self._readings, []
-        if readings and self._request is None:
+        if readings and self._request is None and self._due is None:
             late = Call(self.metering, self.attribution)
             late._started = self._started
             late._readings = readings
@@ -285,11 +320,11 @@ class Call:
         if not self._readings:
             return self._give_back()
         came_to: Spend = spend(self.events)
-        self._borrowed = None
         amounts = zip(borrowed.claims, self._actuals(borrowed.claims, came_to), strict=True)
         # Those of the block that this call does not count for, such as its customer's, come to nothing through it.
         actuals = [actual if claim.key in self._counts_for else 0 for claim, actual in amounts]
-        drive(borrowed.flow, self.metering.perform, Bill(actuals=actuals))
+        self._finish(borrowed, Bill(actuals=actuals))
+        self._borrowed = None
         if self._block is not None:
             self.metering.learn(None, None, self._block.attribution, borrowed.claims, came_to)
         return None

@@ -92,34 +92,41 @@ class Guard:
     async def __aenter__(self) -> Block:
         if self._labels:
             self._refuse_callables()
+        call = None
         frame = context.push(self._inner, self)
         try:
             call = self._metering.block(frame, self._estimate)
             await call.aopen()
-        except BaseException:
-            context.pop(self)
+            frame.block = call
+            return Block(self._metering, call)
+        except BaseException as error:
+            _leave(frame, call, error)
             raise
-        frame.block = call
-        return Block(self._metering, call)
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._close(self, error)
 
     def _open(self, inner: Attribution, owner: object) -> Block:
+        call = None
         frame = context.push(inner, owner)
         try:
             call = self._metering.block(frame, self._estimate)
             call.open()
-        except BaseException:
-            context.pop(owner)
+            frame.block = call
+            return Block(self._metering, call)
+        except BaseException as error:
+            _leave(frame, call, error)
             raise
-        frame.block = call
-        return Block(self._metering, call)
 
     def _close(self, owner: object, error: BaseException | None) -> None:
-        frame = context.pop(owner)
+        frame = context.opened(owner)
         if frame is not None:
-            frame.block.end(error=error)
+            try:
+                context.close(frame)
+                frame.block.end(error=error)
+            except BaseException:  # an interrupt, perhaps before anything was ended
+                _leave(frame, frame.block, error)
+                raise
 
     def leave(self) -> Call | None:
         """Close the scope but not the call: whoever asks for it ends it later."""
@@ -224,6 +231,13 @@ class Guard:
                         resume, value = generator.athrow, exc
 
         return guarded
+
+
+def _leave(frame: context.Frame, call: Call | None, error: BaseException | None) -> None:
+    """Close a scope, and end its call if it has not ended."""
+    context.close(frame)
+    if call is not None:
+        call.end(error=error)
 
 
 class _Steps:

@@ -134,6 +134,15 @@ def _ending(reservation: Reservation | None, bill: Bill) -> list[Effect]:
     return effects
 
 
+def conclude(reservation: Reservation | None, bill: Bill, perform: Callable[[Effect], Any]) -> None:
+    """Do all that ends a call once more, where it was interrupted nobody knows where.
+
+    That changes nothing which was done: stores end a reservation once, and ledgers keep a record once, by their ids.
+    """
+    for effect in _ending(reservation, bill):
+        perform(effect)
+
+
 def drive(flow: Flow, perform: Callable[[Effect], Any], bill: Bill | None = None) -> None:
     """Drive a flow up to the call itself; then, with the call's bill, to its end.
 

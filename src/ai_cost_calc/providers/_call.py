@@ -136,16 +136,36 @@ class TappedCall:
         return self
 
     def __enter__(self) -> Self:
-        self._context = current.set(self)
+        try:
+            self._context = current.set(self)
+        except BaseException as interrupt:  # there will be no `__exit__`
+            self._end(interrupt)
+            raise
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        with suppress(ValueError):  # a coroutine that is let go may be closed in another context than it ran in
+        try:
+            self._leave(error)
+        except BaseException as interrupt:  # the answer is paid for
+            if self._open:
+                self._arrived.clear()
+            self._leave(error or interrupt)
+            raise
+
+    def _leave(self, error: BaseException | None) -> None:
+        """Read what has come, and end, unless a stream is still to come; interrupted, it may be done again."""
+        with suppress(
+            ValueError, RuntimeError
+        ):  # a coroutine that is let go may be closed in another context, or again
             current.reset(self._context)
         if self._hook is not None:
             self._hook.leave(self)
-        for response in quietly(self.meter, "tap", self._answers) or ():
-            quietly(self.meter, "tap", self._take, response, error)
+        answers = quietly(self.meter, "tap", self._answers)
+        while answers:
+            reading = quietly(self.meter, "tap", self._take, answers[0], error)
+            del answers[0]
+            if reading is not None:
+                quietly(self.meter, "tap", self._running.read, reading)
         request = self.sending.request
         if error is None and self._open:
             self._returned = True
@@ -170,29 +190,29 @@ class TappedCall:
 
     def _answers(self) -> list[Any]:
         """What has arrived; an answer from another path is ours where a redirect of our request led to it."""
-        last = self._elsewhere
-        if last is None or self._arrived or self._open:
-            return self._arrived
-        asked = (self._library.path(each) for each in getattr(last, "history", ()))
-        return [last] if any(self.sending.path in path for path in asked) else []
+        last, self._elsewhere = self._elsewhere, None
+        if last is not None and not (self._arrived or self._open):
+            asked = (self._library.path(each) for each in getattr(last, "history", ()))
+            if any(self.sending.path in path for path in asked):
+                self._arrived.append(last)
+        return self._arrived
 
     def returned(self, response: Any) -> None:
         """An HTTP client returned a response; no hook saw it if another client underneath has sent the request."""
         if not self.answered and response.is_success:
             quietly(self.meter, "tap", self.arrived, response)
 
-    def _take(self, response: Any, error: BaseException | None) -> None:
+    def _take(self, response: Any, error: BaseException | None) -> Reading | None:
         """Read what the SDK has read, or see it when it is read later; what broke off is estimated."""
         content = self._library.content(response)
         if content is not None:
             reading = self._read(response, content)
         elif error is None and not self._library.is_closed(response):
-            return self._tap(response)
+            self._tap(response)
+            return None
         else:
             reading = estimated(unknown(self.sending), self.sending, 0)
-        if (found := billed(reading, self.sending)) is not None:
-            self._running.read(found)
-        return None
+        return billed(reading, self.sending)
 
     def _read(self, response: Any, content: bytes) -> Reading:
         request = self.sending.request

@@ -136,7 +136,11 @@ class Wrapping:
 
     def call(self, client: Any, running: RunningCall, sending: Sending) -> TappedCall:
         """The call, to be entered around the SDK's own request. Its HTTP client may be a new one, not hooked yet."""
-        return TappedCall(self.meter, running, sending).through(http_client_of(client))
+        try:
+            return TappedCall(self.meter, running, sending).through(http_client_of(client))
+        except BaseException as error:  # it is not made
+            running.end(error=error)
+            raise
 
     def refused(self, client: Any, sending: Sending, error: Exception) -> bool:
         """Whether a host did not take what we asked for on top, so that the caller's own request is to be sent."""

@@ -215,8 +215,12 @@ def _sending(of: Of, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sending |
 
 def _call(meter: Meter, running: RunningCall, sending: Sending, sends: Sends) -> TappedCall:
     library, http_client = sends
-    call = TappedCall(meter, running, sending, library)
-    return call if http_client is None else call.through(http_client)
+    try:
+        call = TappedCall(meter, running, sending, library)
+        return call if http_client is None else call.through(http_client)
+    except BaseException as error:  # it is not made
+        running.end(error=error)
+        raise
 
 
 def _of_request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sending | None:
