@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ai_cost_calc.errors import BudgetExceeded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ai_cost_calc.core.reading import Reading
     from ai_cost_calc.core.usage import Usage
     from ai_cost_calc.ports.providers import CallRequest
@@ -107,3 +109,30 @@ def budget_exceeded() -> BudgetExceeded:
     """A refusal as a budget store gives it."""
     amounts: dict[str, Any] = {name: Decimal(1) for name in ("limit", "spent", "held", "requested")}
     return BudgetExceeded(budget="daily", scope="organization", **amounts)
+
+
+class RefusingLater(RecordingMeter):
+    """Refuses once so many calls were allowed, each time with an error of its own."""
+
+    def __init__(self, allowed: int = 1) -> None:
+        super().__init__()
+        self.refused: list[Exception] = []
+        self.error: Callable[[], Exception] = budget_exceeded
+        self._allowed = allowed
+
+    def allow(self, calls: int) -> None:
+        """Say how many calls are allowed."""
+        self._allowed = calls
+
+    def begin(self, request: CallRequest, /) -> RecordedCall:
+        """Allow the first calls."""
+        self.refusal = None
+        if len(self.calls) >= self._allowed:
+            self.refusal = self.error()
+            self.refused.append(self.refusal)
+        return super().begin(request)
+
+    def forget(self) -> None:
+        """Start over."""
+        super().forget()
+        self.refused.clear()

@@ -20,7 +20,7 @@ from ai_cost_calc.providers import provider_for, settle_dropped
 from ai_cost_calc.testing import ProviderSimulator
 from tests.conftest import MakeCalc
 from tests.providers.seams.conformance import done
-from tests.providers.seams.recording import RecordedCall, RecordingMeter, budget_exceeded
+from tests.providers.seams.recording import RecordingMeter, RefusingLater, budget_exceeded
 
 genai = pytest.importorskip("google.genai")
 
@@ -36,29 +36,6 @@ ASKED: Final[dict[str, Any]] = {"model": google_api.MODEL, "contents": "How deep
 INTERACTION: Final[dict[str, Any]] = {"model": google_api.MODEL, "input": "How deep is the fjord?"}
 RETRIES: Final = types.HttpRetryOptions(attempts=3, initial_delay=0.001, jitter=0.0)
 Open = Callable[..., Any]
-
-
-class RefusingLater(RecordingMeter):
-    """Refuses once so many calls were allowed, each time with an error of its own."""
-
-    def __init__(self, allowed: int = 1) -> None:
-        super().__init__()
-        self.refused: list[Exception] = []
-        self.error: Callable[[], Exception] = budget_exceeded
-        self._allowed = allowed
-
-    def begin(self, request: Any, /) -> RecordedCall:
-        """Allow the first calls."""
-        self.refusal = None
-        if len(self.calls) >= self._allowed:
-            self.refusal = self.error()
-            self.refused.append(self.refusal)
-        return super().begin(request)
-
-    def forget(self) -> None:
-        """Start over."""
-        super().forget()
-        self.refused.clear()
 
 
 @pytest.fixture
@@ -144,7 +121,7 @@ async def test_a_refusal_is_not_tried_again(used: Any, simulator: ProviderSimula
     refusal = budget_exceeded()
 
     class Counting(RecordingMeter):
-        def begin(self, request: Any, /) -> RecordedCall:
+        def begin(self, request: Any, /) -> Any:
             asked.append(request)
             raise refusal
 
