@@ -17,7 +17,7 @@ from ai_cost_calc.ports.providers import Meter, RunningCall
 from ai_cost_calc.providers._call import abegin, begin
 from ai_cost_calc.providers._dropped import settle_dropped
 from ai_cost_calc.providers._messages import MessageCall
-from ai_cost_calc.providers._request import Sending
+from ai_cost_calc.providers._request import Request, Sending
 from ai_cost_calc.providers._tap import Reader, Tap, quietly
 
 STREAM: Final = "grpc-event-stream"
@@ -41,6 +41,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         running: the call that holds what it may cost; `None` where nothing is billed for asking, likewise `sending`.
+            A list of them, one for each part, for an RPC that has `parts`.
     """
 
     meter: Meter
@@ -54,11 +55,13 @@ class Rpc(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         sending: what a request is to the meter; `None` where nothing is billed for asking.
+        parts: the same where a request asks for any number of answers, each of which is a call of its own.
         waits: makes what waits for an answer that comes whole.
         reader: makes what reads an answer that streams, of the request.
     """
 
     sending: Callable[[Any], Sending] | None = None
+    parts: Callable[[Any], list[Sending]] | None = None
     waits: Callable[[Asking], Waits] | None = None
     reader: Callable[[Any], Reader] | None = None
 
@@ -82,7 +85,12 @@ class Guarded:
         settle_dropped()
         return None if self.rpc.sending is None else quietly(self.meter, "request", self.rpc.sending, request)
 
-    def waits(self, running: RunningCall | None, sending: Sending | None, request: Any) -> Waits | None:
+    def parts(self, request: Any) -> list[Sending]:
+        """What is about to be asked, part by part; none where nothing is billed."""
+        settle_dropped()
+        return [] if self.rpc.parts is None else quietly(self.meter, "request", self.rpc.parts, request) or []
+
+    def waits(self, running: Any, sending: Sending | None, request: Any) -> Waits | None:
         """What waits for the answer; `None` where a fault of ours came in between."""
         if self.rpc.waits is None or (self.rpc.sending is not None and running is None):
             return None
@@ -103,12 +111,20 @@ class Synchronous(Guarded):
         running = None if sending is None else begin(self.meter, sending)
         if self.rpc.reader is not None:
             return self._stream(self.reads(running, sending, request), request, args, kwargs)
-        waits = self.waits(running, sending, request)
+        waits = self.waits(running if self.rpc.parts is None else self._begun(request), sending, request)
         with Telling(self.meter, waits):
             response = self.original(request, *args, **kwargs)
         if waits is not None:
             quietly(self.meter, "tap", waits.answered, response)
         return response
+
+    def _begun(self, request: Any) -> list[RunningCall | None]:
+        begun: list[RunningCall | None] = []
+        with AllOrNone(begun):
+            for sending in self.parts(request):
+                begun.append(begin(self.meter, sending))
+                let_go(sending)
+        return begun
 
     def _stream(self, reads: Reads | None, request: Any, args: Any, kwargs: Any) -> Any:
         with Telling(self.meter, None if reads is None else reads[0]):
@@ -129,12 +145,44 @@ class Asynchronous(Guarded):
     async def _answer(self, request: Any, args: Any, kwargs: Any) -> Any:
         sending = self.sending(request)
         running = None if sending is None else await abegin(self.meter, sending)
-        waits = self.waits(running, sending, request)
+        waits = self.waits(running if self.rpc.parts is None else await self._begun(request), sending, request)
         with Telling(self.meter, waits):
             response = await self.original(request, *args, **kwargs)
         if waits is not None:
             quietly(self.meter, "tap", waits.answered, response)
         return response
+
+    async def _begun(self, request: Any) -> list[RunningCall | None]:
+        begun: list[RunningCall | None] = []
+        with AllOrNone(begun):
+            for sending in self.parts(request):
+                begun.append(await abegin(self.meter, sending))
+                let_go(sending)
+        return begun
+
+
+def let_go(sending: Sending) -> None:
+    """Keep nothing of what was asked: its answer comes later, and says itself what it used."""
+    if isinstance(sending.request, Request):
+        sending.request.input.let_go()
+
+
+class AllOrNone:
+    """A `with` block that begins calls; where one is refused, those that were begun hold nothing any more."""
+
+    __slots__ = ("_begun",)
+
+    def __init__(self, begun: list[RunningCall | None]) -> None:
+        self._begun = begun
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            for running in self._begun:
+                if running is not None:
+                    running.end(error=error)
 
 
 class Telling:

@@ -55,6 +55,14 @@ class Jobs:
         if (running := self._running.pop(response_id, None)) is not None:
             running.end()
 
+    def look(self, prefix: str, *, over: bool = False) -> None:
+        """Keep the calls alive whose answers' ids begin like this; or end them, where nothing more is to come."""
+        for response_id in [each for each in self._running.copy() if each.startswith(prefix)]:
+            if over:
+                self.give_up(response_id)
+            elif (running := self.waiting(response_id)) is not None:
+                running.beat()
+
     def leads(self, file_id: str, response_id: str) -> None:
         """This file holds the answer."""
         _remember(self._behind, file_id, response_id)

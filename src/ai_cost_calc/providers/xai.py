@@ -6,7 +6,7 @@ attempts are one call. A stub's methods are exchanged in place, so that chats th
 interceptor would need a new channel, and new stubs on it, which those chats do not have. Read in xai-sdk 1.21
 (`sync/chat.py`, `aio/chat.py`, `client.py`) and grpcio 1.85.
 
-Metered are chats in every form, compaction, images, videos and results of batches (docs.x.ai, "Models and pricing");
+Metered are chats in every form, compaction, images, videos and batches of them (docs.x.ai, "Models and pricing");
 deferred answers once, with the poll that finds them done. Tokenizing and looking up models are free. Not metered:
 collections, whose searches and storage no response accounts for. The SDK has no embeddings.
 """
@@ -18,26 +18,21 @@ from inspect import iscoroutinefunction
 from typing import Any, Final
 
 import xai_sdk
-from msgspec.structs import replace
 
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.ports.providers import Meter
-from ai_cost_calc.providers import open_reader, read_usage
-from ai_cost_calc.providers._grpc import Asking, Asynchronous, Guarded, Rpc, Synchronous
+from ai_cost_calc.providers import open_reader
+from ai_cost_calc.providers._grpc import Asking, Asynchronous, Guarded, Rpc, Synchronous, let_go
 from ai_cost_calc.providers._jobs import JOBS
-from ai_cost_calc.providers._media import media_of
 from ai_cost_calc.providers._messages import Around, MessageCall
-from ai_cost_calc.providers._request import Input, Request, Sending, Size, text, whole
+from ai_cost_calc.providers._request import text
 from ai_cost_calc.providers._wraps import Wraps, check_version
+from ai_cost_calc.providers._xai_batches import Added, FromFile, LookedAt, Results, parts_of_batch, parts_of_file
+from ai_cost_calc.providers._xai_request import CHAT, IMAGE, VIDEO, chat_sending, media_sending, reading_of
 from ai_cost_calc.providers.readers import message_fields
 
-CHAT: Final = "grpc_chat"
-IMAGE: Final = "grpc_image"
-VIDEO: Final = "grpc_video"
 CHUNK: Final = frozenset({"usage", "outputs", "delta", "tool_calls", "function"})
 """Messages inside of a chunk that are read: their text is counted, and not kept."""
-RESULTS: Final = {"completion_response": CHAT, "image_response": IMAGE, "video_response": VIDEO}
-"""What a request in a batch may be answered with, and how that is read."""
 
 
 class XaiProvider(Wraps):
@@ -74,80 +69,6 @@ def _stubs(client: Any) -> list[tuple[Any, dict[str, Rpc]]]:
     return [(getattr(client, part)._stub, rpcs) for part, rpcs in RPCS.items()]  # noqa: SLF001 - see above
 
 
-# What is asked.
-
-
-class Asked(Input):
-    """The input of a chat, measured once somebody asks. What bytes do not bound counts as media."""
-
-    __slots__ = ("_request",)
-
-    def __init__(self, request: Any) -> None:
-        super().__init__({})
-        self._request = request
-
-    def size(self) -> Size:
-        """How much it is."""
-        request, self._request = self._request, None
-        if request is not None:
-            self._size = _chat_size(request)
-        return self._size
-
-    def let_go(self) -> None:
-        """Nobody will ask any more."""
-        self._request = None
-
-
-def _chat_size(request: Any) -> Size:
-    """Bytes of the message as it is sent are at least those of its text; files are sent in it, or kept by xAI."""
-    compaction = not hasattr(request, "messages")
-    messages = request.input if compaction else request.messages
-    media = [part for message in messages for part in message.content if not part.HasField("text")]
-    unseen = 0
-    if not compaction:
-        unseen = sum(not tool.HasField("function") for tool in request.tools) + bool(request.previous_response_id)
-        unseen += request.HasField("search_parameters")
-    known = tuple(media_of(message_fields(part, inside=("image_url",))) for part in media if part.HasField("image_url"))
-    return Size(request.ByteSize() - sum(part.ByteSize() for part in media), len(media) + unseen, known)
-
-
-def chat_sending(request: Any, *, stream: bool = False) -> Sending:
-    """What a chat is to the meter."""
-    fields = message_fields(request, inside=())
-    tier = str(fields.get("service_tier", "")).removeprefix("SERVICE_TIER_").lower()
-    return _sending(
-        request,
-        CHAT,
-        Asked(request),
-        stream=stream,
-        max_output_tokens=whole(fields.get("max_tokens")),
-        choices=whole(fields.get("n")) or 1,
-        service_tier=text("" if tier == "unspecified" else tier),
-    )
-
-
-def media_sending(request: Any, api: str) -> Sending:
-    """What a request for pictures or a video is to the meter."""
-    given = [field for field, _ in request.ListFields() if field.message_type is not None]
-    choices = whole(message_fields(request, inside=()).get("n")) or 1
-    return _sending(request, api, Input({"prompt": request.prompt}, given), choices=choices)
-
-
-def _sending(request: Any, api: str, given: Input, **asked: Any) -> Sending:
-    return Sending(Request(provider="x-ai", model=text(request.model), api=api, input=given, **asked), None, b"")
-
-
-# What is answered.
-
-
-def reading_of(api: str, message: Any, model: str | None = None) -> Reading:
-    """What an answer says about its usage."""
-    fields = message_fields(message)
-    if api == IMAGE:
-        fields["images"] = [{}] * len(message.images)
-    return read_usage(fields, provider="x-ai", api=api, model=model)
-
-
 class Whole:
     """Waits for an answer that comes at once."""
 
@@ -170,6 +91,7 @@ class Started:
 
     def __init__(self, asking: Asking) -> None:
         self._running = asking.running
+        let_go(asking.sending)
 
     def answered(self, response: Any) -> None:
         """Leave the call open."""
@@ -214,26 +136,6 @@ def _job(message: Any) -> str:
     return f"x-ai:{message.request_id}"
 
 
-class Results:
-    """Waits for answers that a batch made; each is recorded once, however often the batch is looked at."""
-
-    def __init__(self, asking: Asking) -> None:
-        self._meter = asking.meter
-        self._batch = asking.request.batch_id
-
-    def answered(self, response: Any) -> None:
-        """Record what is new."""
-        for result in response.results:
-            for name, api in RESULTS.items():
-                if result.response.HasField(name):
-                    reading = reading_of(api, getattr(result.response, name))
-                    token = f"x-ai:{self._batch}/{result.batch_request_id}"
-                    self._meter.record(replace(reading, service_tier="batch"), token=token)
-
-    def failed(self, error: BaseException) -> None:
-        """They may be asked for again."""
-
-
 class Chunks(Around):
     """Reads the chunks of a streamed chat."""
 
@@ -271,7 +173,13 @@ RPCS: Final = {
         "ExtendVideo": _media(VIDEO, Started),
         "GetDeferredVideo": Rpc(waits=partial(Found, VIDEO)),
     },
-    "batch": {"ListBatchResults": Rpc(waits=Results)},
+    "batch": {
+        "CreateBatch": Rpc(parts=parts_of_file, waits=FromFile),
+        "AddBatchRequests": Rpc(parts=parts_of_batch, waits=Added),
+        "GetBatch": Rpc(waits=LookedAt),
+        "CancelBatch": Rpc(waits=LookedAt),
+        "ListBatchResults": Rpc(waits=Results),
+    },
 }
 """By part of the client and by RPC. Others cost nothing: those that read what was made before, or delete it."""
 
