@@ -239,6 +239,19 @@ def test_a_deferred_answer_that_another_process_asked_for(
     assert meter.calls == []
 
 
+def test_a_deferred_answer_is_waited_for_without_its_question(
+    client: Any, meter: RecordingMeter, simulator: GrpcSimulator
+) -> None:
+    """While it is made, nothing of what was asked is held on to."""
+    simulator.replay(body=started("slow"))
+    client.chat._stub.StartDeferredCompletion(chat(client).proto)
+    assert meter.call.ends == []
+    assert meter.call.request.input._request is None  # type: ignore[attr-defined]  # there is no other way to see it
+    simulator.replay(body=found(EXPIRED))
+    client.chat._stub.GetDeferredCompletion(deferred_pb2.GetDeferredRequest(request_id="slow"))
+    assert meter.call.ended
+
+
 def test_a_deferred_answer_that_expires(client: Any, meter: RecordingMeter, simulator: GrpcSimulator) -> None:
     """What was held is given back."""
     simulator.replay(body=started("late"))
