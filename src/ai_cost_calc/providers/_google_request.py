@@ -24,7 +24,7 @@ from ai_cost_calc.providers.readers import route
 
 PROVIDER: Final = "google"
 BATCH: Final = "batches"
-GENERATED: Final = frozenset({"decisions", "interactions"})
+GENERATED: Final = frozenset({"decisions", "interactions", "voices"})
 """APIs whose requests name the model, or an agent, in their body."""
 _POLLED: Final = re.compile(r"/(?:interactions|batchPredictionJobs|batches|files)/[^/:]+$")
 _BATCHED: Final = re.compile(r":batchGenerateContent$|:asyncBatchEmbedContent$|/batchPredictionJobs$")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ai_cost_calc.providers.readers import open_reader, read_usage
+from ai_cost_calc.providers.readers import open_reader, read_usage, route
 from tests.providers.readers.bodies import (
     CONVERSE_COUNTS,
     CONVERSE_USAGE,
@@ -176,6 +176,22 @@ def test_the_metrics_of_the_last_chunk_are_what_is_billed() -> None:
     assert counts(read_usage(titan, url=url, content_type=EVENT_STREAM)) == METRIC_COUNTS
 
 
+def test_the_metrics_leave_to_the_message_what_they_do_not_count() -> None:
+    """Thinking is a part of their output, searches are billed beside it; only the message tells of both."""
+    told = {"output_tokens_details": {"thinking_tokens": 2}, "server_tool_use": {"web_search_requests": 3}}
+    delta = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9} | told}
+    stop = {"type": "message_stop", "amazon-bedrock-invocationMetrics": METRICS}
+    body = b"".join(wrapped(event) for event in [message_stream()[0], delta, stop])
+    reading = read_usage(
+        body, url=f"{RUNTIME}anthropic.claude-x/invoke-with-response-stream", content_type=EVENT_STREAM
+    )
+    assert counts(reading) == METRIC_COUNTS | {
+        "cache_write_5m_tokens": 5,
+        "output_reasoning_tokens": 2,
+        "web_searches": 3,
+    }
+
+
 def test_a_stream_of_claude_that_is_left_early_keeps_the_input() -> None:
     """Without the metrics, the events count as they do at Anthropic."""
     frames = [wrapped(event) for event in message_stream()[:3]]
@@ -207,8 +223,11 @@ def test_the_mantle_endpoint_speaks_openai() -> None:
 
 def test_guardrails_are_billed_by_what_has_no_count_here() -> None:
     """Policy units are not tokens: the reading says that the usage is not known."""
-    body = {"usage": {"topicPolicyUnits": 1}, "action": "NONE"}
-    reading = read_usage(
-        json.dumps(body), url="https://bedrock-runtime.us-east-1.amazonaws.com/guardrail/g/version/1/apply"
-    )
-    assert (reading.usage, reading.complete) == (None, False)
+    for path, usage in (
+        ("guardrail/g/version/1/apply", {"topicPolicyUnits": 1}),
+        ("guardrail-checks/invoke", {"contentFilter": {"textUnits": 1}}),
+    ):
+        url = f"https://bedrock-runtime.us-east-1.amazonaws.com/{path}"
+        reading = read_usage(json.dumps({"usage": usage, "action": "NONE"}), url=url)
+        assert (reading.usage, reading.complete) == (None, False)
+        assert route(None, None, url).api == "apply_guardrail"

@@ -119,9 +119,14 @@ def test_grounding_is_billed_on_top(model: str, searches: int) -> None:
             {"predictions": [{"embeddings": {"statistics": {"token_count": n}}} for n in (5, 6)]},
             {"input_tokens": 11},
         ),
+        (
+            f"{VERTEX}models/gemini-embedding-2:batchEmbedContents",
+            {"embeddings": [{"values": [0.1], "statistics": {"token_count": n}} for n in (5.0, 6.0)]},
+            {"input_tokens": 11},
+        ),
     ],
 )
-def test_embeddings_report_tokens_in_two_ways(path: str, body: dict[str, Any], expected: dict[str, int]) -> None:
+def test_embeddings_report_tokens_in_three_ways(path: str, body: dict[str, Any], expected: dict[str, int]) -> None:
     """The Gemini API has usage metadata, Vertex AI statistics of each embedding; the path names the model."""
     reading = read_usage(json.dumps(body), url=path)
     assert counts(reading) == expected
@@ -245,16 +250,48 @@ def test_images_are_counted() -> None:
         assert (reading.usage, reading.complete) == (None, False)
 
 
-def test_running_totals_of_an_interaction_have_three_places() -> None:
-    """What was used so far comes beside a step, under two names, or with an update of the status."""
+def test_running_totals_of_an_interaction_have_four_places() -> None:
+    """What was used so far comes beside a step, under two names, at its end, or with an update of the status."""
     usage = {"total_input_tokens": 9, "total_output_tokens": 3}
     for told in (
         {"event_type": "step.delta", "metadata": {"usage": usage}},
         {"event_type": "step.delta", "metadata": {"total_usage": usage}},
+        {"event_type": "step.stop", "index": 0, "usage": usage, "step_usage": {"total_input_tokens": 2}},
         {"event_type": "interaction.status_update", "interaction_id": "v1_1", "usage": usage},
     ):
         cut = fed([sse(told)], url=f"{GEMINI}interactions", content_type=SSE, ended=False)
         assert (counts(cut), cut.complete) == ({"input_tokens": 9, "output_tokens": 3}, False)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"event_type": "interaction.cancelled"},
+        {"event_type": "interaction.completed"},
+        *(
+            {"event_type": "interaction.status_update", "interaction_id": "v1_1", "status": status}
+            for status in ("completed", "failed", "cancelled", "incomplete", "budget_exceeded")
+        ),
+    ],
+    ids=lambda event: event.get("status") or event["event_type"],
+)
+def test_an_interaction_that_ends_early_has_final_counts(last: dict[str, Any]) -> None:
+    """Whichever way it ends, what the ending says was used is all (google-genai 3.6.1, `interactioncancelledevent`)."""
+    begun = {"event_type": "interaction.created", "interaction": {"id": "v1_1", "model": "gemini-3-flash"}}
+    usage = {"total_input_tokens": 9, "total_output_tokens": 3, "initial_input_tokens": 4}
+    reading = read_usage(sse(begun, last | {"usage": usage}), url=f"{GEMINI}interactions", content_type=SSE)
+    assert (counts(reading), reading.complete) == ({"input_tokens": 9, "output_tokens": 3}, True)
+    assert (reading.model, reading.response_id) == ("gemini-3-flash", "v1_1")
+
+
+def test_a_voice_is_billed_by_the_usage_that_it_is_made_with() -> None:
+    """It counts as an interaction does, wherever it comes from (google-genai 3.6.1, `voice_output`)."""
+    body = {"id": "voice_1", "type": "prompted", "model": "gemini-voice", "usage": INTERACTION["usage"]}
+    ways: list[dict[str, Any]] = [{"url": f"{GEMINI}voices"}, {"provider": "google"}, {}]
+    for known in ways:
+        reading = read_usage(json.dumps(body), **known)
+        assert (counts(reading), reading.model) == (INTERACTION_COUNTS, "gemini-voice")
+        assert reading.provider == "google"
 
 
 def test_an_agent_is_the_model_of_its_interaction() -> None:

@@ -263,6 +263,39 @@ def test_speech_is_billed_by_what_the_response_does_not_say() -> None:
     assert (reading.usage, reading.complete) == (None, False)
 
 
+def test_speech_that_is_streamed_as_events_says_its_tokens() -> None:
+    """With `stream_format="sse"` the last event has usage; whoever left before it does not know."""
+    delta = {"type": "speech.audio.delta", "audio": "UklGRg=="}
+    done = {"type": "speech.audio.done", "usage": {"input_tokens": 14, "output_tokens": 101, "total_tokens": 115}}
+    ways: list[dict[str, Any]] = [{"url": f"{URL}audio/speech"}, {"provider": "openai", "api": "speech"}, {}]
+    for known in ways:
+        reading = fed([sse(delta, done)], content_type=SSE, **known)
+        assert (counts(reading), reading.complete) == ({"input_tokens": 14, "output_tokens": 101}, True)
+    cut = fed([sse(delta)], url=f"{URL}audio/speech", content_type=SSE, ended=False)
+    assert (cut.usage, cut.complete) == (None, False)
+
+
+@pytest.mark.parametrize("kind", ["image_generation", "image_edit"])
+def test_the_output_of_a_streamed_image_is_image_tokens(kind: str) -> None:
+    """The event that ends it has no details of its output: all of it is "image tokens in the output image"."""
+    usage = {"input_tokens": 50, "output_tokens": 272, "input_tokens_details": {"text_tokens": 10, "image_tokens": 40}}
+    partial = {"type": f"{kind}.partial_image", "partial_image_index": 0, "b64_json": "UklGRg=="}
+    done = {"type": f"{kind}.completed", "b64_json": "UklGRg==", "usage": usage}
+    path = {"image_generation": "generations", "image_edit": "edits"}[kind]
+    ways: list[dict[str, Any]] = [{"url": f"{URL}images/{path}"}, {"provider": "openai", "api": "images"}, {}]
+    for known in ways:
+        reading = fed([sse(partial, done)], content_type=SSE, **known)
+        assert counts(reading) == {
+            "input_tokens": 50,
+            "output_tokens": 272,
+            "input_text_tokens": 10,
+            "input_image_tokens": 40,
+            "output_image_tokens": 272,
+        }
+    cut = fed([sse(partial)], url=f"{URL}images/{path}", content_type=SSE, ended=False)
+    assert (cut.usage, cut.complete) == (None, False)
+
+
 def test_an_svg_is_billed_to_the_model_that_wrote_it() -> None:
     """Images may come with tokens of a second model."""
     svg = {"model": "gpt-5.6", "input_tokens": 20, "output_tokens": 900, "reasoning_tokens": 300, "total_tokens": 920}

@@ -94,6 +94,30 @@ def test_turns_of_a_realtime_session_add_up() -> None:
     assert reader.output_bytes == 2
 
 
+def test_xai_reports_beside_a_realtime_response() -> None:
+    """What stands inside it is empty there, and says nothing."""
+    usage = {
+        "input_tokens": 10,
+        "input_token_details": {"text_tokens": 10, "audio_tokens": 0, "grok_tokens": 0},
+        "output_tokens": 277,
+        "output_token_details": {"text_tokens": 19, "audio_tokens": 258, "grok_tokens": 0},
+        "total_tokens": 287,
+    }
+    for inside in ({"id": "r1", "usage": {}}, {"id": "r1"}):
+        done = {"type": "response.done", "event_id": "e", "response": inside, "usage": usage}
+        reader = open_reader(provider="xai", api="realtime", model="grok-voice-latest")
+        reader.message(json.dumps(done))
+        reading = reader.close()
+        assert counts(reading) == {
+            "input_tokens": 10,
+            "output_tokens": 277,
+            "input_text_tokens": 10,
+            "output_text_tokens": 19,
+            "output_audio_tokens": 258,
+        }
+        assert (reading.complete, reading.response_id) == (True, "r1")
+
+
 def test_seconds_of_a_live_session_are_a_running_total() -> None:
     """Live events repeat the session's total; the last one counts."""
     reader = open_reader(provider="openai", api="live", model="gpt-live")

@@ -36,9 +36,24 @@ BILLED_COUNTS = {"input_tokens": 12, "output_tokens": 64}
             {"id": "c1", "meta": {"billed_units": {"input_tokens": 3, "image_tokens": 258, "images": 1}}},
             {"input_tokens": 261, "input_image_tokens": 258},
         ),
+        (
+            "v2/embed",
+            {"id": "c1", "meta": {"billed_units": {"text_tokens": 7, "image_tokens": 20}}},
+            {"input_tokens": 27, "input_image_tokens": 20},
+        ),
+        (
+            "v2/embed",
+            {"id": "c1", "meta": {"billed_units": {"input_tokens": 27, "text_tokens": 7, "image_tokens": 20}}},
+            {"input_tokens": 27, "input_image_tokens": 20},
+        ),
         ("v1/embed", {"id": "c1", "meta": {"billed_units": {"images": 2}}}, {"images": 2}),
         ("v2/rerank", {"id": "c1", "meta": {"billed_units": {"search_units": 2}}}, {"rerank_searches": 2}),
         ("v2/chat", {"id": "c1", "usage": {"tokens": {"input_tokens": 9}}}, {"input_tokens": 9}),
+        (
+            "v2/chat",
+            {"id": "c1", "usage": {"tokens": {"input_tokens": 9.0}, "cached_tokens": 4.0}},
+            {"input_tokens": 9, "cache_read_tokens": 4},
+        ),
     ],
 )
 def test_cohere_is_read_by_what_it_bills(path: str, body: dict[str, Any], expected: dict[str, int]) -> None:
@@ -106,3 +121,14 @@ def test_cloudflare_puts_answers_into_an_envelope() -> None:
     assert (counts(reading), reading.model) == (PLAIN_COUNTS, "@cf/meta/llama-3.1-8b-instruct")
     stream = sse({"response": "Hé"}, {"response": "", "usage": PLAIN}, "[DONE]")
     assert counts(fed([stream], url=url, content_type=SSE)) == PLAIN_COUNTS
+
+
+@pytest.mark.parametrize("path", ["run/@cf/typesafe/decider", "v1/decisions"])
+def test_cloudflare_speaks_of_input_and_output_too(path: str) -> None:
+    """Decisions and responses count in other words than chats, in the same envelope."""
+    url = f"https://api.cloudflare.com/client/v4/accounts/a1/ai/{path}"
+    usage = {"input_tokens": 9, "output_tokens": 4, "total_tokens": 13}
+    details = {"input_tokens_details": {"cached_tokens": 5}, "output_tokens_details": {"reasoning_tokens": 3}}
+    for told, more in (({}, {}), (details, {"cache_read_tokens": 5, "output_reasoning_tokens": 3})):
+        reading = read_usage({"result": {"model": "decider", "usage": usage | told}, "success": True}, url=url)
+        assert (counts(reading), reading.model) == ({"input_tokens": 9, "output_tokens": 4} | more, "decider")

@@ -110,6 +110,76 @@ def test_mistral_bills_calls_of_its_connectors() -> None:
         }
 
 
+MISTRAL = "https://api.mistral.ai/v1/"
+VERTEX = (
+    "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1/publishers/mistralai/models/"
+)
+
+
+def test_a_conversation_names_its_model_with_what_was_answered() -> None:
+    """Usage comes without a name, whole or streamed (mistralai 3.7, `messageoutputentry`, `messageoutputevent`)."""
+    said = {"type": "message.output", "content": "Hi", "model": "mistral-medium-2505"}
+    tool = {"type": "tool.execution", "name": "web_search"}
+    whole = {
+        "object": "conversation.response", "conversation_id": "conv_1", "outputs": [tool, said],
+        "usage": PLAIN | {"connector_tokens": 3, "connectors": {"web_search": 1}},
+    }  # fmt: skip
+    events: list[Event] = [
+        {"type": "conversation.response.started", "conversation_id": "conv_1"},
+        said | {"type": "message.output.delta"},
+        {"type": "conversation.response.done", "usage": whole["usage"]},
+    ]
+    wanted = {"input_tokens": 33, "output_tokens": 7, "input_tool_tokens": 3, "web_searches": 1}
+    ways: list[dict[str, Any]] = [{"url": f"{MISTRAL}conversations{each}"} for each in ("", "/conv_1", "#stream")]
+    for known in [*ways, {}]:
+        for reading in (read_usage(whole, **known), fed([sse(*events)], content_type=SSE, **known)):
+            assert (counts(reading), reading.model) == (wanted, "mistral-medium-2505")
+            assert (reading.provider, reading.complete) == ("mistral", True)
+
+
+def test_speech_of_mistral_says_its_tokens_where_it_is_streamed() -> None:
+    """The last event has usage (mistralai 3.7, `speechstreamdone`); a whole answer has none."""
+    first, last = (
+        {"type": "speech.audio.delta", "audio_data": "UklGRg=="},
+        {"type": "speech.audio.done", "usage": PLAIN},
+    )
+    reading = fed([sse(first, last)], url=f"{MISTRAL}audio/speech", content_type=SSE, model="voxtral-mini-tts-latest")
+    assert (counts(reading), reading.model) == (PLAIN_COUNTS, "voxtral-mini-tts-latest")
+    reading = read_usage({"audio_data": "UklGRg=="}, url=f"{MISTRAL}audio/speech")
+    assert (reading.usage, reading.complete) == (None, False)
+
+
+@pytest.mark.parametrize("method", ["rawPredict", "streamRawPredict"])
+def test_mistral_on_vertex_is_read_as_mistral(method: str) -> None:
+    """Its total includes tokens of audio, which are no thinking that Google hides (mistralai 3.7, `gcp`)."""
+    usage = PLAIN | {"prompt_audio_seconds": 10, "total_tokens": 400}
+    url = f"{VERTEX}voxtral-small-2507:{method}"
+    streamed = method == "streamRawPredict"
+    body = sse(chunk("Hi"), chunk(usage=usage), "[DONE]") if streamed else json.dumps(chat(usage)).encode()
+    reading = read_usage(body, url=url, content_type=SSE if streamed else None)
+    assert counts(reading) == PLAIN_COUNTS | {"audio_seconds": 10}
+    assert (reading.provider, reading.region) == ("google", "us-central1")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{MISTRAL}responses/input_tokens",
+        "https://openrouter.ai/api/v1/responses/input_tokens",
+        "https://mine.services.ai.azure.com/anthropic/v1/messages/count_tokens",
+        f"{VERTEX.replace('mistralai', 'anthropic')}count-tokens:rawPredict",
+        "https://gateway.example/v1/responses/input_tokens",
+    ],
+)
+def test_counting_is_free_wherever_it_is_offered(url: str) -> None:
+    """Every vendor that copied an API copied the way to count its input."""
+    for body in ({"input_tokens": 11}, {"object": "response.input_tokens", "input_tokens": 11}):
+        reading = read_usage(body, url=url)
+        assert (reading.usage, reading.complete) == (None, True)
+    reading = read_usage({"object": "response.input_tokens", "input_tokens": 11})
+    assert (reading.usage, reading.complete) == (None, True)
+
+
 def test_mistral_reads_documents_by_the_page() -> None:
     """OCR has no tokens."""
     body = {"model": "mistral-ocr-latest", "usage_info": {"pages_processed": 29, "doc_size_bytes": 3002783}}
@@ -255,6 +325,28 @@ def test_an_impossible_cost_is_not_one(cost: str) -> None:
     reading = read_usage(body, provider="openrouter", api="chat")
     assert reading.provider_cost_usd is None
     assert counts(reading) == {"input_tokens": 3}
+
+
+def test_databricks_says_at_the_top_what_was_thought() -> None:
+    """It is part of the completion, unlike Perplexity's (genai-prices 0.2.3, extractor `chat` of databricks)."""
+    url = "https://mine.cloud.databricks.com/serving-endpoints/chat/completions"
+    reading = read_usage(chat(PLAIN | {"reasoning_tokens": 5}), url=url)
+    assert counts(reading) == PLAIN_COUNTS | {"output_reasoning_tokens": 5}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("images/generations", {"created": 1, "data": [{}], "usage": {"input_tokens": 14, "output_tokens": 45}}),
+        ("audio/transcriptions", {"text": "hi", "usage": {"type": "tokens", "input_tokens": 14, "output_tokens": 45}}),
+        ("audio/translations", {"text": "hi", "usage": {"type": "tokens", "input_tokens": 14, "output_tokens": 45}}),
+    ],
+)
+def test_the_path_of_azure_names_the_deployment_of_every_api(path: str, body: dict[str, Any]) -> None:
+    """Images and transcriptions name no model, so the deployment is all there is."""
+    url = f"https://mine.openai.azure.com/openai/deployments/prod/{path}?api-version=2025-04-01-preview"
+    reading = read_usage(body, url=url)
+    assert (counts(reading), reading.model) == ({"input_tokens": 14, "output_tokens": 45}, "prod")
 
 
 def test_perplexity_bills_thoughts_citations_and_searches_on_top() -> None:

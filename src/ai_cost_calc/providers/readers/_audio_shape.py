@@ -1,7 +1,7 @@
-"""Speech to text, as OpenAI, Azure and Groq report it.
+"""Speech to text, as OpenAI, Azure and Groq report it, and text to speech where it is streamed as events.
 
-Source: OpenAI's API reference, "Create transcription"; openai 3.54, `types/audio/transcription.py`,
-`transcription_verbose.py`.
+Source: OpenAI's API reference, "Create transcription", "Create speech" (`speech.audio.done`); openai 3.54,
+`types/audio/transcription.py`, `transcription_verbose.py`, `speech_create_params.py` (`stream_format`).
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class InvokeEvent(MessageEvent):
 
 
 def _metric_counts(metrics: Metrics, usage: MessageUsage | None) -> dict[str, Any]:
-    """Bedrock's own counts; only the message tells for how long cache writes are kept."""
+    """Bedrock's own counts; only the message tells how long cache writes are kept, what was thought and searched."""
     read, written = metrics.cache_read_input_token_count or 0, metrics.cache_write_input_token_count or 0
     counts = {
         "input_tokens": (metrics.input_token_count or 0) + read + written,
@@ -100,10 +100,15 @@ def _metric_counts(metrics: Metrics, usage: MessageUsage | None) -> dict[str, An
         "cache_read_tokens": read,
         "cache_write_tokens": written,
     }
-    if written and usage is not None and usage.cache_creation is not None:
-        counts["cache_write_5m_tokens"] = usage.cache_creation.ephemeral_5m_input_tokens or 0
-        counts["cache_write_1h_tokens"] = usage.cache_creation.ephemeral_1h_input_tokens or 0
+    told = message_counts(usage) if usage is not None else {}
+    for name in (*_ONLY_TOLD, *(_LIFETIMES if written else ())):
+        if told.get(name):
+            counts[name] = told[name]
     return counts
+
+
+_LIFETIMES: Final = ("cache_write_5m_tokens", "cache_write_1h_tokens")
+_ONLY_TOLD: Final = ("output_reasoning_tokens", "web_searches", "web_fetches", "code_executions")
 
 
 def _usage_counts(usage: InvokeUsage) -> dict[str, Any] | None:

@@ -1,7 +1,8 @@
-"""Google's interactions: one answer, a stream of events, a job in the background, and decisions, which count alike.
+"""Google's interactions: one answer, a stream of events, a job in the background; decisions and voices count alike.
 
 Source: ai.google.dev/api/interactions; google-genai 3.6.1, `_gaos/types/interactions/usage.py`, `stepdeltametadata.py`,
-`interactionstatusupdate.py`, `_gaos/types/decisions/createdecisionresponse.py`; recorded streams.
+`stepstop.py`, `interactionstatusupdate.py`, `interactioncancelledevent.py`,
+`_gaos/types/decisions/createdecisionresponse.py`, `_gaos/types/voices/voice_output.py`; recorded streams.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ class InteractionEvent(Wire):
     """One event of a streamed interaction."""
 
     event_type: str | None = None
+    status: Any = None
     interaction_id: str | None = None
     interaction: Interaction | None = None
     metadata: InteractionMetadata | None = None
@@ -137,10 +139,10 @@ def _fold(kept: Any, event: InteractionEvent) -> Any:
 
 
 def _running(event: InteractionEvent) -> InteractionUsage | None:
-    """Running totals, which come beside a step, or in an update of the status."""
+    """Running totals, which come beside a step, at its end (beside its own `step_usage`), or with the status."""
     if event.metadata is not None:
         return event.metadata.total_usage or event.metadata.usage
-    return event.usage if (event.event_type or "").startswith("interaction.") else None
+    return event.usage
 
 
 def _text(event: InteractionEvent) -> int:
@@ -152,7 +154,14 @@ def _text(event: InteractionEvent) -> int:
 
 
 def _ends(event: InteractionEvent) -> bool:
-    return event.event_type in {"interaction.completed", "interaction.complete", "interaction.failed"}
+    return event.event_type in _OVER or (event.event_type == "interaction.status_update" and event.status in _ENDS)
+
+
+_OVER: Final = frozenset(
+    {"interaction.completed", "interaction.complete", "interaction.failed", "interaction.cancelled"}
+)
+_ENDS: Final = frozenset({"completed", "failed", "cancelled", "incomplete", "budget_exceeded"})
+"""States in which an interaction stays (google-genai 3.6.1, `interactionstatusupdate.py`)."""
 
 
 INTERACTIONS: Final = Flavour(

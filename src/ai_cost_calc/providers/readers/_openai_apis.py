@@ -5,7 +5,7 @@ Source: OpenAI's API reference; openai 3.54, `types/images_response.py`, `batch.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -41,8 +41,20 @@ class Images(Wire):
 def read_images(wire: Images, source: Source) -> Reading:
     """Read tokens where there are any, else the number of images."""
     made = {"images": len(wire.data)} if wire.data else None
-    reading = source.reading(made if wire.usage is None else response_counts(wire.usage))
+    reading = source.reading(made if wire.usage is None else _image_counts(wire))
     return reading if wire.svg_usage is None else replace(reading, also=(svg_reading(wire.svg_usage, source),))
+
+
+def _image_counts(wire: Images) -> dict[str, Any]:
+    """The end of a stream does not say what its output consists of: it is all "image tokens in the output image"
+
+    (openai 3.54, `image_gen_completed_event.py` and `image_edit_completed_event.py`, `Usage.output_tokens`).
+    """
+    usage = wire.usage or ResponseUsage()
+    counts = response_counts(usage)
+    if usage.output_tokens_details is None and (wire.type or "").endswith(".completed"):
+        counts["output_image_tokens"] = counts["output_tokens"]
+    return counts
 
 
 class LiveSession(Wire):
@@ -77,7 +89,7 @@ OPENAI_FLAVOURS: Final = {
     "images": Flavour(wire=Images, event=Images, read=read_images, ends=lambda event: event.usage is not None),
     "transcriptions": TRANSCRIPTIONS,
     "translations": TRANSCRIPTIONS,
-    "speech": UNREPORTED,
+    "speech": TRANSCRIPTIONS,
     "videos": UNREPORTED,
     "moderations": FREE,
     "count_tokens": FREE,

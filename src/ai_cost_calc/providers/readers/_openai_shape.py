@@ -37,8 +37,8 @@ class ChatUsage(Wire):
     """`usage` of chat completions, completions, embeddings and runs; totals include their details.
 
     `cached_tokens` at the top is Together's and Moonshot's place for it, `prompt_cache_hit_tokens` DeepSeek's,
-    `num_cached_tokens` Mistral's, `cache_read_input_tokens` Databricks'; `prompt_token_details` is what OpenAI's
-    assistants call the details.
+    `num_cached_tokens` Mistral's, `cache_read_input_tokens` Databricks', as is `reasoning_tokens` (genai-prices 0.2.3,
+    extractors of Databricks and Modal); `prompt_token_details` is what OpenAI's assistants call the details.
     """
 
     prompt_tokens: Count = None
@@ -48,6 +48,7 @@ class ChatUsage(Wire):
     num_cached_tokens: Count = None
     prompt_cache_hit_tokens: Count = None
     cache_read_input_tokens: Count = None
+    reasoning_tokens: Count = None
     prompt_tokens_details: InputDetails | None = None
     prompt_token_details: InputDetails | None = None
     completion_tokens_details: OutputDetails | None = None
@@ -116,6 +117,8 @@ def chat_counts(usage: Any) -> dict[str, Any]:
         counts["cache_read_tokens"] = cached
     if details is not None:
         _add_input(counts, details)
+    if usage.reasoning_tokens:
+        counts["output_reasoning_tokens"] = usage.reasoning_tokens
     if usage.completion_tokens_details is not None:
         _add_output(counts, usage.completion_tokens_details)
     return counts

@@ -2,6 +2,7 @@
 
 Source: OpenAI's API reference, "Realtime server events" (`response.done`,
 `conversation.item.input_audio_transcription.completed`); openai 3.54, `types/realtime/realtime_response_usage.py`.
+xAI leaves `response.usage` empty and reports beside the response (genai-prices 0.2.3, extractor `realtime` of x-ai).
 """
 
 from __future__ import annotations
@@ -93,11 +94,15 @@ def fold_realtime(kept: RealtimeTotal | None, event: Any) -> RealtimeTotal:
     response = event.response
     if response is not None and event.type == "response.done":
         kept.response_id, kept.model = response.id, response.model or kept.model
-        if response.usage is not None:
-            kept.responses = [sum_counts([*kept.responses, realtime_counts(response.usage)])]
+        if (usage := _told(response.usage) or event.usage) is not None:
+            kept.responses = [sum_counts([*kept.responses, realtime_counts(usage)])]
     elif event.usage is not None and event.type == TRANSCRIBED:
         kept.transcriptions = [sum_counts([*kept.transcriptions, realtime_counts(event.usage)])]
     return kept
+
+
+def _told(usage: RealtimeUsage | None) -> RealtimeUsage | None:
+    return None if usage is None or usage == RealtimeUsage() else usage
 
 
 TRANSCRIBED: Final = "conversation.item.input_audio_transcription.completed"

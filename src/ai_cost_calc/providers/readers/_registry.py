@@ -75,6 +75,7 @@ SDKS: Final = {entry.sdk: name for name, entry in VENDORS.items() if entry.sdk i
 
 PATHS: Final = (
     (r"/chat/completions$", "chat"),
+    (r"/responses/input_tokens$|/messages/count_tokens$", "count_tokens"),
     (r"/responses/compact$", "responses_compact"),
     (r"/responses(/[^/]+)?$", "responses"),
     (r"/messages$", "messages"),
@@ -158,7 +159,7 @@ def flavour_of(inventor: str, api: str, vendor: Vendor | None = None) -> Flavour
 
 def _standard(api: str | None) -> Flavour | None:
     """The flavour of an API that many vendors copied."""
-    if api in {"chat", "completions", "embeddings", "responses", "responses_compact"}:
+    if api in {"chat", "completions", "count_tokens", "embeddings", "responses", "responses_compact"}:
         return flavour_of("openai", api)
     return flavour_of("anthropic", api) if api == "messages" else None
 

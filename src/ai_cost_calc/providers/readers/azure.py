@@ -25,6 +25,9 @@ AZURE: Final = Vendor(
                 ("chat/completions", "chat"),
                 ("completions", "completions"),
                 ("embeddings", "embeddings"),
+                (r"images/\w+", "images"),
+                (r"audio/(?:transcriptions|translations)", "transcriptions"),
+                ("audio/speech", "speech"),
             )
         ),
         *OPENAI_PATHS,

@@ -152,7 +152,7 @@ BEDROCK: Final = Vendor(
         (rf"{_MODEL}/converse(-stream)?$", "converse"),
         (rf"{_MODEL}/invoke(-with-response-stream)?$", "invoke"),
         (rf"{_MODEL}/count-tokens$", "count_tokens"),
-        (r"/guardrail/|/async-invoke", "apply_guardrail"),
+        (r"/guardrail/|/guardrail-checks/|/async-invoke", "apply_guardrail"),
     ),
     flavours={
         **COMPATIBLE,

@@ -2,6 +2,7 @@
 
 Source: docs.cohere.com/reference, "Chat", "Embed", "Rerank" and "How Does Cohere's Pricing Work?": `billed_units` is
 what is charged, `tokens` what the model saw; cached tokens are part of the latter. The compatibility API is OpenAI's.
+Fields: cohere 7.3.1, `types/api_meta.py`, `api_meta_billed_units.py`, `usage.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class BilledUnits(Wire):
     input_tokens: Count = None
     output_tokens: Count = None
     image_tokens: Count = None
+    text_tokens: Count = None
     images: Count = None
     search_units: Count = None
     classifications: Count = None
@@ -38,6 +40,7 @@ class CohereUsage(Wire):
 
     billed_units: BilledUnits | None = None
     tokens: Processed | None = None
+    cached_tokens: Count = None
 
 
 class CohereAnswer(Wire):
@@ -97,7 +100,7 @@ def cohere_counts(usage: CohereUsage) -> dict[str, Any] | None:
         if billed.classifications:
             return None
         return {
-            "input_tokens": (billed.input_tokens or 0) + images,
+            "input_tokens": _billed_input(billed),
             "output_tokens": billed.output_tokens or 0,
             "input_image_tokens": images,
             "rerank_searches": billed.search_units or 0,
@@ -105,8 +108,15 @@ def cohere_counts(usage: CohereUsage) -> dict[str, Any] | None:
             "input_document_pages": billed.pages or 0,
         }
     if (tokens := usage.tokens) is not None:
-        return {"input_tokens": tokens.input_tokens or 0, "output_tokens": tokens.output_tokens or 0}
+        counts = {"input_tokens": tokens.input_tokens or 0, "output_tokens": tokens.output_tokens or 0}
+        return counts | {"cache_read_tokens": usage.cached_tokens or 0}
     return None
+
+
+def _billed_input(billed: BilledUnits) -> int:
+    """Images are billed beside `input_tokens`; with a count of text as well, that may be the sum of both."""
+    counted, images = billed.input_tokens or 0, billed.image_tokens or 0
+    return counted + images if billed.text_tokens is None else max(counted, billed.text_tokens + images)
 
 
 def read_cohere(wire: Any, source: Source) -> Reading:

@@ -12,12 +12,14 @@ from ai_cost_calc.providers.readers._anthropic_shape import MESSAGES
 from ai_cost_calc.providers.readers._audio_shape import TRANSCRIPTIONS
 from ai_cost_calc.providers.readers._batch_shape import BATCHES, batch_results
 from ai_cost_calc.providers.readers._compatible import COMPATIBLE
-from ai_cost_calc.providers.readers._flavour import UNREPORTED, Vendor
+from ai_cost_calc.providers.readers._flavour import Vendor
 from ai_cost_calc.providers.readers._openai_apis import OPENAI_FLAVOURS, OPENAI_PATHS
 from ai_cost_calc.providers.readers._rerank_shape import RERANK
 
 _PATHS: Final = tuple(
-    (path, api) for path, api in OPENAI_PATHS if api in {"batches", "batch_results", "images", "transcriptions"}
+    (path, api)
+    for path, api in OPENAI_PATHS
+    if api in {"batches", "batch_results", "images", "speech", "transcriptions"}
 )
 _FLAVOURS: Final = {
     **COMPATIBLE,
@@ -26,7 +28,7 @@ _FLAVOURS: Final = {
     "images": OPENAI_FLAVOURS["images"],
     "transcriptions": TRANSCRIPTIONS,
     "translations": TRANSCRIPTIONS,
-    "speech": UNREPORTED,
+    "speech": TRANSCRIPTIONS,
     "batches": BATCHES,
     "batch_results": batch_results(COMPATIBLE),
 }

@@ -1,8 +1,9 @@
 """Google: Gemini on the Gemini API and on Vertex AI, predictions, and other vendors' shapes that both serve.
 
 Source: ai.google.dev/api (`generateContent`, OpenAI compatibility), cloud.google.com/vertex-ai, "Text embeddings API"
-(`predictions[].embeddings.statistics`), "Imagen API" (`predictions[].mimeType`) and "Anthropic's Claude models"
-(`rawPredict`). The compatible chat API leaves thinking out of `completion_tokens`; only `total_tokens` shows it.
+(`predictions[].embeddings.statistics`), "Imagen API" (`predictions[].mimeType`), "Anthropic's Claude models" and
+"Mistral AI models" (`rawPredict`; anthropic 2.12, `lib/vertex`; mistralai 3.7, `gcp`). The compatible chat API leaves
+thinking out of `completion_tokens`; only `total_tokens` shows it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from ai_cost_calc.providers.readers._anthropic_shape import MESSAGES
 from ai_cost_calc.providers.readers._compatible import COMPATIBLE
 from ai_cost_calc.providers.readers._flavour import FREE, UNREPORTED, Flavour, Source, Vendor
 from ai_cost_calc.providers.readers._gemini_batches import BATCH_RESULTS, BATCHES
-from ai_cost_calc.providers.readers._gemini_shape import GENERATE, LIVE
+from ai_cost_calc.providers.readers._gemini_shape import GENERATE, LIVE, GeminiAnswer, read_gemini
 from ai_cost_calc.providers.readers._interactions_shape import DECISIONS, INTERACTIONS
+from ai_cost_calc.providers.readers._mistral_shape import MISTRAL_CHAT
 from ai_cost_calc.providers.readers._openai_shape import CHAT, Chat, chat_counts, chat_reading
 from ai_cost_calc.providers.readers._wire import Count, Wire
 
@@ -48,6 +50,24 @@ class Embeddings(Wire):
     statistics: Statistics | None = None
 
 
+class EmbedAnswer(GeminiAnswer, rename="camel"):
+    """Embeddings. Where Vertex AI answers with many, each may have its own counts."""
+
+    embeddings: list[Embeddings] | None = None
+
+
+def read_embedded(wire: EmbedAnswer, source: Source) -> Reading:
+    """Read the tokens of all embeddings together, or of each (google-genai 3.6.1, `_ContentEmbedding_from_vertex`)."""
+    counts = _embedded(wire.embeddings)
+    return read_gemini(wire, source) if wire.usage_metadata is not None or not counts else source.reading(counts)
+
+
+def _embedded(embeddings: list[Embeddings] | None) -> dict[str, int] | None:
+    told = [each.statistics.token_count for each in embeddings or () if each.statistics is not None]
+    counts = [count for count in told if count is not None]
+    return {"input_tokens": sum(counts)} if counts else None
+
+
 class Prediction(Wire):
     """One prediction: an embedding, or an image, unless a safety filter took it out, which is not billed."""
 
@@ -63,10 +83,9 @@ class Predictions(Wire):
 
 def read_predictions(wire: Predictions, source: Source) -> Reading:
     """Read the tokens of embeddings, or the number of images."""
-    embeddings = [each.embeddings for each in wire.predictions or () if each.embeddings is not None]
-    counts = [each.statistics.token_count or 0 for each in embeddings if each.statistics is not None]
+    counts = _embedded([each.embeddings for each in wire.predictions or () if each.embeddings is not None])
     if counts:
-        return source.reading({"input_tokens": sum(counts)})
+        return source.reading(counts)
     images = sum((each.mime_type or "").startswith("image/") for each in wire.predictions or ())
     return source.reading({"images": images} if images else None)
 
@@ -85,6 +104,8 @@ GOOGLE: Final = Vendor(
         r"aiplatform\.(?P<region>\w+)\.rep\.googleapis\.com",
     ),
     paths=(
+        (r"anthropic/models/count-tokens:rawPredict$", "count_tokens"),
+        (rf"(?:{_PLACE}publishers/)?mistralai/models/(?P<model>[^/:]+):(rawPredict|streamRawPredict)$", "mistral_chat"),
         (rf"(?:{_PLACE}publishers/)?anthropic/models/(?P<model>[^/:]+):(rawPredict|streamRawPredict)$", "messages"),
         (rf"{_MODEL}:(generateContent|streamGenerateContent)$", "generate_content"),
         (rf"{_MODEL}:(batchGenerateContent|asyncBatchEmbedContent)$", "batches"),
@@ -94,6 +115,7 @@ GOOGLE: Final = Vendor(
         (rf"{_MODEL}:count", "count_tokens"),
         (r"/interactions", "interactions"),
         (r"/decisions$", "decisions"),
+        (r"/voices(/[^/]+)?$", "voices"),
         (r"/cachedContents", "cached_contents"),
         (r"BidiGenerateContent", "live"),
         (r"/(batches|batchPredictionJobs)(/[^/:]+)?$", "batches"),
@@ -105,13 +127,15 @@ GOOGLE: Final = Vendor(
         "chat": GOOGLE_CHAT,
         "completions": GOOGLE_CHAT,
         "messages": MESSAGES,
+        "mistral_chat": MISTRAL_CHAT,
         "generate_content": GENERATE,
-        "embed": GENERATE,
+        "embed": Flavour(wire=EmbedAnswer, read=read_embedded),
         "live": LIVE,
         "predict": Flavour(wire=Predictions, read=read_predictions),
         "videos": UNREPORTED,
         "interactions": INTERACTIONS,
         "decisions": DECISIONS,
+        "voices": DECISIONS,
         "batches": BATCHES,
         "cached_contents": FREE,
         "count_tokens": FREE,

@@ -45,7 +45,6 @@ class PerplexityCost(Wire):
 class PerplexityUsage(ChatUsage):
     """`usage` with what Perplexity adds; none of it is part of `completion_tokens`."""
 
-    reasoning_tokens: Count = None
     citation_tokens: Count = None
     num_search_queries: Count = None
     search_context_size: str | None = None
@@ -70,9 +69,8 @@ def read_perplexity(wire: Any, source: Source) -> Reading:
     if usage is None:
         return chat_reading(wire, source, None)
     counts = chat_counts(usage)
-    thoughts, citations = usage.reasoning_tokens or 0, usage.citation_tokens or 0
-    counts["output_tokens"] += thoughts + citations
-    counts["output_reasoning_tokens"] = counts.get("output_reasoning_tokens", 0) + thoughts
+    citations = usage.citation_tokens or 0
+    counts["output_tokens"] += (usage.reasoning_tokens or 0) + citations
     counts["output_citation_tokens"] = citations
     counts["web_searches"] = usage.num_search_queries or 0
     reading = chat_reading(wire, source, counts, usd(usage.cost and usage.cost.total_cost))
