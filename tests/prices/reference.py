@@ -144,7 +144,7 @@ def units(model: types.ModelInfo) -> set[str]:
 
 
 _KINDS = ("text", "audio", "image", "video")
-_OUTPUTS = ("reasoning", "citation", "audio", "image")
+_OUTPUTS = ("reasoning", "citation", "audio", "image", "video")
 INPUT_LEAVES: Final = (*_KINDS, *(f"{kind} read" for kind in _KINDS), "5m", "1h", "tool")
 """Parts of an input that do not overlap."""
 OUTPUT_LEAVES: Final = (*(f"output {kind}" for kind in _OUTPUTS), "output text")
@@ -183,6 +183,7 @@ def usage_of(leaves: Mapping[str, int], *, inputs: int = 0, beyond: Mapping[str,
         output_citation_tokens=outputs["citation"],
         output_audio_tokens=outputs["audio"],
         output_image_tokens=outputs["image"],
+        output_video_tokens=outputs["video"],
         **(beyond or {}),
     )
 
@@ -209,6 +210,8 @@ def usage_of_one(unit: str, inputs: int) -> Usage | None:
         **{f"cache_{kind}_read_tokens": {f"{kind} read": 777} for kind in _KINDS},
         **{f"output_{kind}_tokens": {f"output {kind}": 777} for kind in (*_OUTPUTS, "text")},
     }  # fmt: skip
+    if unit == "input_annotated_document_pages":
+        return usage_of({}, inputs=inputs, beyond={unit: 7, "input_document_pages": 7})
     leaves = single.get(unit)
     return usage_of({}, inputs=inputs, beyond={unit: 7}) if leaves is None else usage_of(leaves, inputs=inputs)
 

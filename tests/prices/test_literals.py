@@ -153,6 +153,18 @@ def test_pages_are_charged_by_the_thousand(book: PriceBook) -> None:
     assert total(book, "mistral mistral-ocr-4-1", Usage(input_document_pages=25)) == Decimal("0.1")
 
 
+def test_annotated_pages_have_a_price_of_their_own(book: PriceBook) -> None:
+    """Mistral OCR 3: 20 pages at $2 per thousand, and 5 that were annotated at $3."""
+    pages = Usage(input_document_pages=25, input_annotated_document_pages=5)
+    assert total(book, "mistral mistral-ocr-2512", pages) == Decimal("0.055")
+
+
+def test_tokens_of_video_have_a_price_of_their_own(book: PriceBook) -> None:
+    """Gemini Omni: a million tokens in at $1.5, a million out at $9 and another of video at $17.5."""
+    film = Usage(input_tokens=1_000_000, output_tokens=2_000_000, output_video_tokens=1_000_000)
+    assert total(book, "google gemini-omni-1.1-flash", film) == Decimal(28)
+
+
 def test_the_lines_of_a_cost_add_up_to_it(book: PriceBook) -> None:
     """The itemised cost of a cached call says how many tokens paid which rate."""
     usage = Usage(input_tokens=1_000, cache_read_tokens=400, output_tokens=500)

@@ -45,6 +45,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, repr_
     cache_video_read_tokens: int = 0
     output_audio_tokens: int = 0
     output_image_tokens: int = 0
+    output_video_tokens: int = 0
     output_text_tokens: int = 0
     output_citation_tokens: int = 0
     web_searches: int = 0
@@ -54,6 +55,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, repr_
     code_executions: int = 0
     rerank_searches: int = 0
     input_document_pages: int = 0
+    input_annotated_document_pages: int = 0
     images: int = 0
     audio_seconds: Count = 0
 
@@ -119,12 +121,13 @@ TOTALS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     ),
     "output_tokens": (
         ("output_reasoning_tokens", "output_citation_tokens"),
-        ("output_text_tokens", "output_audio_tokens", "output_image_tokens"),
+        ("output_text_tokens", "output_audio_tokens", "output_image_tokens", "output_video_tokens"),
     ),
     "cache_write_tokens": (("cache_write_5m_tokens", "cache_write_1h_tokens"),),
     "cache_read_tokens": (
         ("cache_text_read_tokens", "cache_audio_read_tokens", "cache_image_read_tokens", "cache_video_read_tokens"),
     ),
+    "input_document_pages": (("input_annotated_document_pages",),),
 }
 """Each total and the groups of parts that it includes; the parts of one group do not overlap each other."""
 
@@ -175,12 +178,14 @@ def _check_parts(usage: Usage) -> None:
         or usage.cache_write_5m_tokens + usage.cache_write_1h_tokens > usage.cache_write_tokens
         or usage.input_text_tokens + usage.input_audio_tokens + usage.input_image_tokens + usage.input_video_tokens
         > usage.input_tokens
-        or usage.output_text_tokens + usage.output_audio_tokens + usage.output_image_tokens > usage.output_tokens
+        or usage.output_text_tokens + usage.output_audio_tokens + usage.output_image_tokens + usage.output_video_tokens
+        > usage.output_tokens
         or usage.cache_text_read_tokens
         + usage.cache_audio_read_tokens
         + usage.cache_image_read_tokens
         + usage.cache_video_read_tokens
         > usage.cache_read_tokens
+        or usage.input_annotated_document_pages > usage.input_document_pages
     ):
         _refuse_parts(usage)
 

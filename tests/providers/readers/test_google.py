@@ -68,6 +68,19 @@ def test_modalities_may_be_numbers() -> None:
     }
 
 
+def test_tokens_of_video_in_an_answer_are_told_apart() -> None:
+    """They have a price of their own, whichever API made the film."""
+    details = [{"modality": "VIDEO", "tokenCount": 480}, {"modality": "TEXT", "tokenCount": 20}]
+    usage = {"promptTokenCount": 10, "candidatesTokenCount": 500, "candidatesTokensDetails": details}
+    parts = {"input_tokens": 10, "output_tokens": 500, "output_video_tokens": 480, "output_text_tokens": 20}
+    reading = read_usage({"usageMetadata": usage}, url=f"{GEMINI}models/gemini-omni-1.1-flash:generateContent")
+    assert (counts(reading), reading.anomaly) == (parts, None)
+    by_modality = [{"modality": "video", "tokens": 480}, {"modality": "text", "tokens": 20}]
+    usage = {"total_input_tokens": 10, "total_output_tokens": 500, "output_tokens_by_modality": by_modality}
+    reading = read_usage({"object": "interaction", "usage": usage}, url=f"{GEMINI}interactions")
+    assert (counts(reading), reading.anomaly) == (parts, None)
+
+
 def test_the_last_counts_of_a_stream_win() -> None:
     """Every chunk repeats running totals, except on Vertex AI, where only the last chunk has any."""
     first = answer({"promptTokenCount": 328, "candidatesTokenCount": 5}, finish=None)

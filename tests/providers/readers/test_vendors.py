@@ -188,6 +188,25 @@ def test_mistral_reads_documents_by_the_page() -> None:
     assert reading.model == "mistral-ocr-latest"
 
 
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        {"document_annotation": "{}"},
+        {"pages": [{"images": []}, {"images": [{"id": "1"}, {"id": "2", "image_annotation": "{}"}]}]},
+    ],
+    ids=["of the document", "of an image"],
+)
+def test_pages_that_mistral_annotates_are_counted_apart(annotation: dict[str, Any]) -> None:
+    """`usage_info` does not tell them apart, the annotation does (mistralai 3.7, `ocrresponse`, `ocrimageobject`)."""
+    body = {"model": "mistral-ocr-2512", "usage_info": {"pages_processed": 3}}
+    plain = {"document_annotation": None, "pages": [{"images": [{"id": "1", "image_annotation": None}]}]}
+    pages = {"input_document_pages": 3}
+    ways: list[dict[str, Any]] = [{"url": f"{MISTRAL}ocr"}, {}]
+    for known in ways:
+        assert counts(read_usage(body | plain, **known)) == pages
+        assert counts(read_usage(body | annotation, **known)) == pages | {"input_annotated_document_pages": 3}
+
+
 @pytest.mark.parametrize("outputs", [None, [], "none", [None, 7], [{"response": None}], [{"response": {"body": "x"}}]])
 def test_a_batch_of_mistral_without_answers(outputs: Any) -> None:
     """Whatever stands where answers should, the batch itself is read: which it is, and that it costs the batch rate."""
@@ -203,6 +222,16 @@ def test_answers_of_a_mistral_batch_are_its_models_where_they_name_none() -> Non
     body = {"id": "job-1", "model": "mistral-ocr-latest", "outputs": answers}
     reading = read_usage(json.dumps(body), url="https://api.mistral.ai/v1/batch/jobs/job-1")
     assert (reading.model, reading.calls, counts(reading)) == ("mistral-ocr-latest", 2, {"input_document_pages": 5})
+
+
+def test_conversations_in_a_mistral_batch_add_up() -> None:
+    """A batch may hold them too (mistralai 3.7, `models/apiendpoint.py`)."""
+    said = {"object": "conversation.response", "outputs": [{"model": "mistral-medium-2505"}], "usage": PLAIN}
+    lines = [{"custom_id": str(each), "response": {"status_code": 200, "body": said}} for each in range(2)]
+    reading = read_usage(
+        b"\n".join(json.dumps(line).encode() for line in lines), provider="mistral", api="batch_results"
+    )
+    assert (counts(reading), reading.model) == ({"input_tokens": 60, "output_tokens": 14}, "mistral-medium-2505")
 
 
 def test_xai_counts_thinking_outside_the_completion_and_says_the_cost() -> None:

@@ -46,17 +46,37 @@ class OcrUsage(Wire):
     pages_processed: Count = None
 
 
+class OcrImage(Wire):
+    """An image in a document; only whether it was annotated matters."""
+
+    image_annotation: Any = None
+
+
+class OcrPage(Wire):
+    """A page of a document."""
+
+    images: list[OcrImage] | None = None
+
+
 class Ocr(Wire):
-    """A document that was read."""
+    """A document that was read, and annotated if that was asked for."""
 
     model: str | None = None
     usage_info: OcrUsage | None = None
+    document_annotation: Any = None
+    pages: list[OcrPage] | None = None
 
 
 def read_ocr(wire: Ocr, source: Source) -> Reading:
-    """Read the pages."""
-    pages = None if wire.usage_info is None else {"input_document_pages": wire.usage_info.pages_processed or 0}
-    return source.reading(pages, wire.model)
+    """Read the pages; those of an annotated document have a price of their own (mistral.ai/pricing, "OCR")."""
+    if wire.usage_info is None:
+        return source.reading(None, wire.model)
+    pages = wire.usage_info.pages_processed or 0
+    annotated = wire.document_annotation is not None or any(
+        image.image_annotation is not None for page in wire.pages or () for image in page.images or ()
+    )
+    counts = {"input_document_pages": pages, "input_annotated_document_pages": pages if annotated else 0}
+    return source.reading(counts, wire.model)
 
 
 def read_conversation(wire: Any, source: Source) -> Reading:
