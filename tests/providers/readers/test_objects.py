@@ -13,6 +13,7 @@ from anthropic.types.beta import BetaMessage
 from openai import OpenAI, Stream
 from openai._legacy_response import HttpxBinaryResponseContent
 from openai.types import Batch, CreateEmbeddingResponse
+from openai.types.audio import Transcription, TranscriptionDiarized, TranscriptionVerbose, TranslationVerbose
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 from pydantic import BaseModel
@@ -107,6 +108,49 @@ def test_models_that_spell_names_pythons_way_are_read() -> None:
     reading = reading_of(GoogleAnswer(usage_metadata=metadata, model_version="gemini-2.5-flash"))
     assert counts(reading) == {"input_tokens": 7, "output_tokens": 3}
     assert (reading.provider, reading.model) == ("google", "gemini-2.5-flash")
+
+
+def test_what_google_hands_out_has_other_names_than_the_wire() -> None:
+    """Embeddings of Vertex AI have counts of their own; images are counted, unless a filter took them."""
+    types = pytest.importorskip("google.genai.types")
+    embeddings = [{"values": [0.1], "statistics": {"token_count": tokens}} for tokens in (4, 3)]
+    embedded = types.EmbedContentResponse.model_validate({"embeddings": embeddings})
+    assert counts(reading_of(embedded)) == {"input_tokens": 7}
+    whole = {"embeddings": [{"values": [0.1]}], "usage_metadata": {"prompt_token_count": 9}}
+    assert counts(reading_of(types.EmbedContentResponse.model_validate(whole))) == {"input_tokens": 9}
+    images = [{"image": {"mime_type": "image/png"}}, {"rai_filtered_reason": "filtered"}]
+    painted = types.GenerateImagesResponse.model_validate({"generated_images": images})
+    assert counts(reading_of(painted)) == {"images": 1}
+
+
+def test_what_openai_says_of_audio_is_seconds_or_tokens() -> None:
+    """Each class of a transcription has its own way to say it; a translation has its duration alone."""
+    tokens = {"type": "tokens", "input_tokens": 5, "output_tokens": 2, "input_token_details": {"audio_tokens": 5}}
+    for model, expected in (
+        (Transcription.construct(text="Hi", usage=tokens), {"input_tokens": 5, "output_tokens": 2}),
+        (
+            TranscriptionDiarized.construct(text="Hi", duration=8.5, usage=tokens),
+            {"input_tokens": 5, "output_tokens": 2},
+        ),
+        (
+            TranscriptionVerbose.construct(
+                text="Hi", language="english", duration=8.5, usage={"type": "duration", "seconds": 9}
+            ),
+            {"audio_seconds": 9},
+        ),
+        (TranslationVerbose.construct(text="Hi", language="english", duration=8.5), {"audio_seconds": 8.5}),
+    ):
+        assert counts(reading_of(model)) == expected | ({"input_audio_tokens": 5} if "input_tokens" in expected else {})
+
+
+def test_ocr_of_the_sdk_without_an_annotation_is_not_annotated() -> None:
+    """What Mistral's SDK puts for "not set" is no annotation."""
+    models = pytest.importorskip("mistralai.client.models")
+    body = {"pages": [], "model": "mistral-ocr-2512", "usage_info": {"pages_processed": 3}}
+    pages = {"input_document_pages": 3}
+    assert counts(reading_of(models.OCRResponse.model_validate(body))) == pages
+    annotated = models.OCRResponse.model_validate(body | {"document_annotation": "{}"})
+    assert counts(reading_of(annotated)) == pages | {"input_annotated_document_pages": 3}
 
 
 class Unset(BaseModel):

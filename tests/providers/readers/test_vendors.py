@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ai_cost_calc.providers.readers import read_usage
+from ai_cost_calc.providers.readers import read_usage, route
 from tests.providers.readers.bodies import (
     CHAT_COUNTS,
     CHAT_USAGE,
@@ -356,6 +356,24 @@ def test_an_impossible_cost_is_not_one(cost: str) -> None:
     assert counts(reading) == {"input_tokens": 3}
 
 
+@pytest.mark.parametrize(
+    ("url", "provider", "cost"),
+    [
+        ("https://openrouter.ai/api/v1/decisions", "openrouter", 0.0004),
+        ("https://openrouter.ai/api/v1/systemone", "openrouter", 0.0004),
+        ("https://api.perplexity.ai/v1/decisions", "perplexity", {"total_cost": 0.0004}),
+        ("https://api.typesafe.ai/v1/decisions", "typesafe", None),
+    ],
+)
+def test_decisions_are_counted_as_responses_are(url: str, provider: str, cost: Any) -> None:
+    """Whoever offers them (genai-prices 0.2.3, extractors `decisions`); the cost is where the vendor states it."""
+    usage = {"input_tokens": 9, "output_tokens": 1, "total_tokens": 10, "cost": cost}
+    reading = read_usage({"model": "decider", "answers": [], "usage": usage}, url=url)
+    assert (counts(reading), reading.provider) == ({"input_tokens": 9, "output_tokens": 1}, provider)
+    assert reading.provider_cost_usd == (None if cost is None else Decimal("0.0004"))
+    assert route(None, None, url).api == "decisions"
+
+
 def test_databricks_says_at_the_top_what_was_thought() -> None:
     """It is part of the completion, unlike Perplexity's (genai-prices 0.2.3, extractor `chat` of databricks)."""
     url = "https://mine.cloud.databricks.com/serving-endpoints/chat/completions"
@@ -397,6 +415,14 @@ def test_perplexity_bills_thoughts_citations_and_searches_on_top() -> None:
     }
     assert reading.provider_cost_usd == Decimal("0.00502")
     assert reading.context == {"search": "low"}
+
+
+@pytest.mark.parametrize(("said", "kept"), [("\ud800", "?"), ("x" * 5_000, "x" * 512)])
+def test_the_size_of_a_search_is_fit_to_be_kept(said: str, kept: str) -> None:
+    """Half a character or a whole page is no reason to lose a record."""
+    usage = PLAIN | {"search_context_size": said}
+    reading = read_usage(json.dumps(chat(usage)), url="https://api.perplexity.ai/chat/completions")
+    assert reading.context == {"search": kept}
 
 
 def test_perplexity_has_its_own_details_of_responses() -> None:

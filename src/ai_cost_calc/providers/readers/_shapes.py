@@ -135,6 +135,8 @@ SHAPES: Final[tuple[tuple[Look, Shape], ...]] = (
     (_has("event_type", "is_finished"), Shape("cohere", "chat_v1")),
     (_CHAT, Shape("openai", "chat", own=False)),
     (_any("serverContent", "setupComplete"), Shape("google", "live")),
+    (_has("embeddings", "usageMetadata"), Shape("google", "embed")),
+    (_has("generatedImages"), Shape("google", "predict")),
     (_any("candidates", "usageMetadata"), Shape("google", "generate_content")),
     (_has("predictions"), Shape("google", "predict")),
     (_inside("meta", "billed_units"), Shape("cohere", "chat_v1")),
@@ -152,6 +154,7 @@ SHAPES: Final[tuple[tuple[Look, Shape], ...]] = (
     (_inside("usage", "input_tokens"), Shape("anthropic", "messages", own=False)),
     (_inside("usage", "total_tokens"), Shape("openai", "embeddings", own=False)),
     (_has("created", "data"), Shape("openai", "images", own=False)),
+    (_has("duration", "language", "text"), Shape("openai", "transcriptions", own=False)),
 )
 """Looks, the more telling ones first."""
 

@@ -9,7 +9,7 @@ thinking out of `completion_tokens`; only `total_tokens` shows it.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -75,10 +75,17 @@ class Prediction(Wire):
     mime_type: str | None = msgspec.field(default=None, name="mimeType")
 
 
+class GeneratedImage(Wire):
+    """An image as google-genai hands it out, unless a filter took it (3.6.1, `types.py`, `GeneratedImage`)."""
+
+    image: Any = None
+
+
 class Predictions(Wire):
     """What Vertex AI predicts."""
 
     predictions: list[Prediction] | None = None
+    generated_images: list[GeneratedImage] | None = msgspec.field(default=None, name="generatedImages")
 
 
 def read_predictions(wire: Predictions, source: Source) -> Reading:
@@ -87,6 +94,7 @@ def read_predictions(wire: Predictions, source: Source) -> Reading:
     if counts:
         return source.reading(counts)
     images = sum((each.mime_type or "").startswith("image/") for each in wire.predictions or ())
+    images += sum(each.image is not None for each in wire.generated_images or ())
     return source.reading({"images": images} if images else None)
 
 

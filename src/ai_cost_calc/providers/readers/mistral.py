@@ -8,6 +8,7 @@ batch repeats (`examples/mistral/jobs/async_batch_job_chat_completion_inline.py`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -72,9 +73,9 @@ def read_ocr(wire: Ocr, source: Source) -> Reading:
     if wire.usage_info is None:
         return source.reading(None, wire.model)
     pages = wire.usage_info.pages_processed or 0
-    annotated = wire.document_annotation is not None or any(
-        image.image_annotation is not None for page in wire.pages or () for image in page.images or ()
-    )
+    images = (image for page in wire.pages or () for image in page.images or ())
+    notes = (wire.document_annotation, *(image.image_annotation for image in images))
+    annotated = any(isinstance(note, str | Mapping) for note in notes)  # what the SDK has for "not set" is neither
     counts = {"input_document_pages": pages, "input_annotated_document_pages": pages if annotated else 0}
     return source.reading(counts, wire.model)
 

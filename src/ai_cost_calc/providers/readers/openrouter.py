@@ -124,11 +124,12 @@ def read_routed_response(wire: Any, source: Source) -> Reading:
 
 
 ROUTED_CHAT: Final = replace(CHAT, wire=RoutedChat, event=RoutedChunk, read=read_routed_chat)
+ROUTED_RESPONSES: Final = replace(RESPONSES, wire=RoutedResponse, event=RoutedEvent, read=read_routed_response)
 
 OPENROUTER: Final = Vendor(
     name="openrouter",
     hosts=(r"(?:api\.)?openrouter\.ai",),
-    paths=((r"/rerank$", "rerank"), (r"/images$", "images")),
+    paths=((r"/rerank$", "rerank"), (r"/images$", "images"), (r"/(?:decisions|systemone)$", "decisions")),
     flavours={
         **COMPATIBLE,
         "chat": ROUTED_CHAT,
@@ -137,6 +138,7 @@ OPENROUTER: Final = Vendor(
         "images": ROUTED_CHAT,
         "rerank": RERANK,
         "messages": replace(MESSAGES, wire=RoutedMessage, event=RoutedMessageEvent, read=read_routed_message),
-        "responses": replace(RESPONSES, wire=RoutedResponse, event=RoutedEvent, read=read_routed_response),
+        "responses": ROUTED_RESPONSES,
+        "decisions": ROUTED_RESPONSES,
     },
 )

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ai_cost_calc.core.reading import Reading
 from ai_cost_calc.providers.readers._compatible import COMPATIBLE
-from ai_cost_calc.providers.readers._flavour import Flavour, Source, Vendor, usd
+from ai_cost_calc.providers.readers._flavour import Flavour, Source, Vendor, name, usd
 from ai_cost_calc.providers.readers._openai_shape import (
     Chat,
     ChatChunk,
@@ -74,7 +74,8 @@ def read_perplexity(wire: Any, source: Source) -> Reading:
     counts["output_citation_tokens"] = citations
     counts["web_searches"] = usage.num_search_queries or 0
     reading = chat_reading(wire, source, counts, usd(usage.cost and usage.cost.total_cost))
-    return replace(reading, context={"search": usage.search_context_size}) if usage.search_context_size else reading
+    size = name(usage.search_context_size)
+    return reading if size is None else replace(reading, context={"search": size})
 
 
 class AgentInputDetails(ResponseInputDetails):
@@ -137,20 +138,24 @@ PERPLEXITY_CHAT: Final = Flavour(
     ends=chat_ends,
 )
 
+PERPLEXITY_AGENT: Final = Flavour(
+    wire=AgentResponse,
+    event=AgentEvent,
+    read=read_agent,
+    fold=RESPONSES.fold,
+    text=RESPONSES.text,
+    ends=RESPONSES.ends,
+)
+
 PERPLEXITY: Final = Vendor(
     name="perplexity",
     hosts=(r"api\.perplexity\.ai",),
+    paths=((r"/decisions$", "decisions"),),
     flavours={
         **COMPATIBLE,
         "chat": PERPLEXITY_CHAT,
         "embeddings": PERPLEXITY_CHAT,
-        "responses": Flavour(
-            wire=AgentResponse,
-            event=AgentEvent,
-            read=read_agent,
-            fold=RESPONSES.fold,
-            text=RESPONSES.text,
-            ends=RESPONSES.ends,
-        ),
+        "responses": PERPLEXITY_AGENT,
+        "decisions": PERPLEXITY_AGENT,
     },
 )
