@@ -68,6 +68,15 @@ def test_modalities_may_be_numbers() -> None:
     }
 
 
+@pytest.mark.parametrize("modality", [{}, {"modality": None}, {"modality": "MODALITY_UNSPECIFIED"}, {"modality": 0}])
+def test_what_has_no_modality_is_text(modality: dict[str, object]) -> None:
+    """So the protocol says; one that nothing here knows is counted in the total alone."""
+    details = [modality | {"tokenCount": 6}, {"modality": "AUDIO", "tokenCount": 3}, {"modality": 99, "tokenCount": 1}]
+    usage = {"promptTokenCount": 10, "promptTokensDetails": details}
+    reading = read_usage({"usageMetadata": usage}, url=f"{GEMINI}models/gemini-3-flash:generateContent")
+    assert counts(reading) == {"input_tokens": 10, "input_text_tokens": 6, "input_audio_tokens": 3}
+
+
 def test_tokens_of_video_in_an_answer_are_told_apart() -> None:
     """They have a price of their own, whichever API made the film."""
     details = [{"modality": "VIDEO", "tokenCount": 480}, {"modality": "TEXT", "tokenCount": 20}]
@@ -235,11 +244,15 @@ def test_lines_of_a_batch_hold_answers() -> None:
     assert (reading.model, reading.service_tier) == ("gemini-2.5-flash", "batch")
 
 
-@pytest.mark.parametrize(("traffic", "tier"), [("ON_DEMAND", None), ("ON_DEMAND_PRIORITY", "priority"), (1, None)])
+@pytest.mark.parametrize(
+    ("traffic", "tier"),
+    [("ON_DEMAND", None), ("ON_DEMAND_PRIORITY", "priority"), ("ON_DEMAND_OFFPEAK", "offpeak"), (1, None)],
+)
 def test_the_traffic_type_is_the_tier_on_vertex(traffic: object, tier: str | None) -> None:
     """Vertex AI names the tier that was billed by its traffic type."""
     metadata = {"promptTokenCount": 1, "trafficType": traffic}
     assert read_usage(answer(metadata), provider="google", api="generate_content").service_tier == tier
+    assert read_usage({"usageMetadata": metadata}, provider="google", api="live").service_tier == tier
 
 
 def test_the_path_names_the_place_where_the_host_does_not() -> None:

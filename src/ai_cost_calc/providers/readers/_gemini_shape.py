@@ -94,6 +94,9 @@ class GeminiTotal(Wire):
 
 
 _MODALITIES: Final = {
+    None: "text",
+    "MODALITY_UNSPECIFIED": "text",
+    0: "text",
     "TEXT": "text",
     "IMAGE": "image",
     "VIDEO": "video",
@@ -105,11 +108,13 @@ _MODALITIES: Final = {
     4: "audio",
     5: "image",
 }
-"""Names and numbers of `MediaModality`; pages of documents count as images (ai.google.dev, "Documents")."""
+"""Names and numbers of `MediaModality`; pages of documents count as images (ai.google.dev, "Documents"), and what has
+no modality "is treated as `TEXT`" (google-genai 3.6.1, `types.py`)."""
 
 _TIERS: Final = {
     "ON_DEMAND_FLEX": "flex",
     "ON_DEMAND_PRIORITY": "priority",
+    "ON_DEMAND_OFFPEAK": "offpeak",
     "PROVISIONED_THROUGHPUT": "provisioned",
 }
 """Vertex AI's traffic types that are not billed at the standard rate."""
@@ -135,7 +140,7 @@ def gemini_counts(usage: UsageMetadata) -> dict[str, Any]:
 
 def _add(counts: dict[str, Any], name: str, details: list[ModalityCount] | None) -> None:
     for detail in details or ():
-        modality = _MODALITIES.get(detail.modality) if isinstance(detail.modality, (str, int)) else None
+        modality = _MODALITIES.get(detail.modality) if isinstance(detail.modality, str | int | None) else None
         if modality is not None and detail.token_count:
             key = name.format(modality)
             counts[key] = counts.get(key, 0) + detail.token_count
@@ -211,6 +216,7 @@ class LiveTotal(Wire):
 
     turns: list[dict[str, Any]]
     turn: dict[str, Any] | None = None
+    tier: str | None = None
     searched: tuple[Searches, ...] = ()
     searches: Searches = Searches()
 
@@ -224,7 +230,7 @@ def fold_live(kept: LiveTotal | None, message: Any) -> LiveTotal:
     """Within a turn the last counts win, turns add up."""
     kept = kept or LiveTotal(turns=[])
     if _counted(message.usage_metadata):
-        kept.turn = gemini_counts(message.usage_metadata)
+        kept.turn, kept.tier = gemini_counts(message.usage_metadata), _tier(message.usage_metadata) or kept.tier
     content = message.server_content
     if content is not None and content.grounding_metadata is not None:
         kept.searches |= searches_in([content.grounding_metadata])
@@ -240,7 +246,7 @@ def read_live(wire: Any, source: Source) -> Reading:
     """Read one message, or what those of a session add up to."""
     total = wire if isinstance(wire, LiveTotal) else fold_live(None, wire)
     turns = total.turns if total.turn is None else [*total.turns, total.turn]
-    reading = source.reading(sum_counts(turns) if turns else None)
+    reading = source.reading(sum_counts(turns) if turns else None, service_tier=total.tier)
     for searches in (*total.searched, total.searches):
         reading = with_searches(reading, searches)
     return reading
