@@ -19,6 +19,8 @@ WORDS: Final = (
     "message_start", "message_delta", "message_stop", "content_block_delta", "text-generation", "message-end",
     "stream-end", "interaction.complete", "session.closed", "session.usage.updated", "web_search_call", "completed",
     "conversation.item.input_audio_transcription.completed", "transcript.text.done", "image_generation.completed",
+    "speech.audio.done", "conversation.response.done", "conversation.response", "interaction.cancelled", "step.stop",
+    "interaction.status_update", "response.input_tokens", "VIDEO", "MODALITY_UNSPECIFIED",
     "batch", "TEXT", "AUDIO", "DOCUMENT", "search", "compaction", "advisor_message", "fallback_message", "priority",
     "SERVICE_TIER_FLEX", "list", "chat.completion", "chat.completion.chunk", "gpt-5", "duration", "tokens", "5m", "1h",
 )  # fmt: skip

@@ -357,6 +357,54 @@ def test_an_impossible_cost_is_not_one(cost: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 160, "total_tokens": 165, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 50},
+        {
+            "prompt_tokens": 160,
+            "total_tokens": 165,
+            "prompt_tokens_details": {"cached_tokens": 100},
+            "cache_creation_input_tokens": 50,
+        },
+        {
+            "prompt_tokens": 160,
+            "total_tokens": 165,
+            "prompt_tokens_details": {"cached_tokens": 100, "cache_creation_tokens": 50},
+        },
+        {
+            "prompt_tokens": 10,
+            "total_tokens": 165,
+            "prompt_tokens_details": {"cached_tokens": 100},
+            "cache_read_input_tokens": 100,
+            "cache_creation_input_tokens": 50,
+        },
+    ],
+    ids=["in the prompt", "LiteLLM", "LiteLLM, in the details", "Portkey, beside the prompt"],
+)
+def test_gateways_say_what_claude_wrote_to_its_cache(usage: dict[str, Any]) -> None:
+    """It is dearer than other input, and stands in the prompt or beside it, as the total tells."""
+    wanted = {"input_tokens": 160, "output_tokens": 5, "cache_read_tokens": 100, "cache_write_tokens": 50}
+    body = chat(usage | {"completion_tokens": 5})
+    for url in ("https://gateway.example/v1/chat/completions", "https://api.portkey.ai/v1/chat/completions"):
+        assert counts(read_usage(body, url=url)) == wanted
+    assert counts(read_usage(sse(chunk(usage=body["usage"]), "[DONE]"), provider="openai", api="chat")) == wanted
+
+
+def test_gateways_say_how_long_claude_keeps_what_it_cached() -> None:
+    """An hour costs more than five minutes (LiteLLM's `PromptTokensDetailsWrapper`)."""
+    kept = {"ephemeral_5m_input_tokens": 30, "ephemeral_1h_input_tokens": 20}
+    details = {"cache_creation_tokens": 50, "cache_creation_token_details": kept}
+    usage = {"prompt_tokens": 160, "completion_tokens": 5, "total_tokens": 165, "prompt_tokens_details": details}
+    assert counts(read_usage(chat(usage), url="https://gateway.example/v1/chat/completions")) == {
+        "input_tokens": 160,
+        "output_tokens": 5,
+        "cache_write_tokens": 50,
+        "cache_write_5m_tokens": 30,
+        "cache_write_1h_tokens": 20,
+    }
+
+
+@pytest.mark.parametrize(
     ("url", "provider", "cost"),
     [
         ("https://openrouter.ai/api/v1/decisions", "openrouter", 0.0004),

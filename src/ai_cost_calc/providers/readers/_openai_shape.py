@@ -10,15 +10,18 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ai_cost_calc.core.reading import Reading
+from ai_cost_calc.providers.readers._anthropic_shape import CacheCreation
 from ai_cost_calc.providers.readers._flavour import Flavour, Source, utf8_bytes
 from ai_cost_calc.providers.readers._wire import Count, Wire
 
 
 class InputDetails(Wire):
-    """What the prompt tokens consist of."""
+    """What the prompt tokens consist of; `cache_creation_…` is how LiteLLM says what Claude wrote to its cache."""
 
     cached_tokens: Count = None
     cache_write_tokens: Count = None
+    cache_creation_tokens: Count = None
+    cache_creation_token_details: CacheCreation | None = None
     audio_tokens: Count = None
     image_tokens: Count = None
     video_tokens: Count = None
@@ -39,6 +42,10 @@ class ChatUsage(Wire):
     `cached_tokens` at the top is Together's and Moonshot's place for it, `prompt_cache_hit_tokens` DeepSeek's,
     `num_cached_tokens` Mistral's, `cache_read_input_tokens` Databricks', as is `reasoning_tokens` (genai-prices 0.2.3,
     extractors of Databricks and Modal); `prompt_token_details` is what OpenAI's assistants call the details.
+
+    What Claude wrote to its cache, gateways call `cache_creation_input_tokens`: part of the prompt at LiteLLM
+    (docs.litellm.ai, "Prompt caching"), beside it at Portkey, as the total tells (portkey.ai/docs, "Prompt caching";
+    Portkey-AI/gateway, `providers/anthropic/chatComplete.ts`).
     """
 
     prompt_tokens: Count = None
@@ -48,6 +55,7 @@ class ChatUsage(Wire):
     num_cached_tokens: Count = None
     prompt_cache_hit_tokens: Count = None
     cache_read_input_tokens: Count = None
+    cache_creation_input_tokens: Count = None
     reasoning_tokens: Count = None
     prompt_tokens_details: InputDetails | None = None
     prompt_token_details: InputDetails | None = None
@@ -115,6 +123,8 @@ def chat_counts(usage: Any) -> dict[str, Any]:
         )
     if cached:
         counts["cache_read_tokens"] = cached
+    if usage.cache_creation_input_tokens or usage.cache_read_input_tokens:
+        _add_cached(counts, usage)
     if details is not None:
         _add_input(counts, details)
     if usage.reasoning_tokens:
@@ -124,9 +134,21 @@ def chat_counts(usage: Any) -> dict[str, Any]:
     return counts
 
 
+def _add_cached(counts: dict[str, Any], usage: Any) -> None:
+    """Cached tokens as Anthropic counts them, which a total tells to stand beside the prompt or in it."""
+    written = usage.cache_creation_input_tokens or 0
+    beside = written + (usage.cache_read_input_tokens or 0)
+    if usage.total_tokens == counts["input_tokens"] + counts["output_tokens"] + beside:
+        counts["input_tokens"] += beside
+    counts["cache_write_tokens"] = written
+
+
 def _add_input(counts: dict[str, Any], details: InputDetails) -> None:
-    if details.cache_write_tokens:
-        counts["cache_write_tokens"] = details.cache_write_tokens
+    if written := details.cache_write_tokens or details.cache_creation_tokens:
+        counts["cache_write_tokens"] = written
+    if (kept := details.cache_creation_token_details) is not None:
+        counts["cache_write_5m_tokens"] = kept.ephemeral_5m_input_tokens or 0
+        counts["cache_write_1h_tokens"] = kept.ephemeral_1h_input_tokens or 0
     if details.audio_tokens or details.image_tokens or details.video_tokens:
         counts["input_audio_tokens"] = details.audio_tokens or 0
         counts["input_image_tokens"] = details.image_tokens or 0
