@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.providers.readers import open_reader, read_usage
 from tests.providers.readers.bodies import (
     RESPONSE_COUNTS,
     RESPONSE_USAGE,
+    SSE,
     chat,
     counts,
+    fed,
     json_lines,
     response,
+    sse,
 )
 
 URL = "https://api.openai.com/v1/"
@@ -25,6 +30,61 @@ def test_a_batch_is_billed_at_the_batch_rate() -> None:
     reading = read_usage(json.dumps(body), url=f"{URL}batches/batch_1")
     assert counts(reading) == RESPONSE_COUNTS
     assert (reading.service_tier, reading.response_id) == ("batch", "batch_1")
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "expected", "calls"),
+    [
+        (
+            "https://api.cohere.com/v2/batches/b1",
+            {
+                "batch": {
+                    "id": "b1", "model": "command-a", "input_tokens": "1200", "output_tokens": "300",
+                    "num_records": 4, "num_successful_records": 3,
+                }
+            },
+            {"input_tokens": 1200, "output_tokens": 300},
+            3,
+        ),
+        (
+            "https://api.fireworks.ai/v1/accounts/me/batchInferenceJobs/b1",
+            {
+                "name": "b1",
+                "model": "command-a",
+                "jobProgress": {
+                    "inputTokens": 1200, "outputTokens": 300, "cachedInputTokenCount": 1000,
+                    "successfullyProcessedRequests": 3,
+                },
+            },
+            {"input_tokens": 1200, "output_tokens": 300, "cache_read_tokens": 1000},
+            3,
+        ),
+        ("https://api.cohere.com/v2/batches", {"batch": {"id": "b1", "model": "command-a"}}, None, 1),
+    ],
+    ids=["cohere", "fireworks", "begun"],
+)  # fmt: skip
+def test_a_batch_says_its_tokens_in_the_words_of_its_vendor(
+    url: str, body: dict[str, Any], expected: dict[str, int] | None, calls: int
+) -> None:
+    """What it has used so far stands in its state, as text or as numbers, at the batch rate."""
+    reading = read_usage(json.dumps(body), url=url)
+    assert (reading.usage and counts(reading)) == expected
+    assert (reading.calls, reading.service_tier, reading.complete) == (calls, "batch", True)
+    assert (reading.model, reading.response_id) == ("command-a", "b1")
+
+
+def test_steps_of_a_run_are_part_of_it() -> None:
+    """A stream tells the usage of each step as well; whoever leaves between a step and the run knows neither."""
+    url = "https://api.openai.com/v1/threads/t1/runs"
+    step = {"id": "step_1", "object": "thread.run.step", "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+    run = {"id": "run_1", "object": "thread.run", "model": "gpt-4.1", "usage": None}
+    done = run | {"usage": {"prompt_tokens": 7, "completion_tokens": 4, "total_tokens": 11}}
+    for events in ((run, step, done), (run, step, done, step)):
+        reading = fed([sse(*events, "[DONE]")], url=url, content_type=SSE)
+        assert (counts(reading), reading.model) == ({"input_tokens": 7, "output_tokens": 4}, "gpt-4.1")
+        assert (reading.response_id, reading.complete) == ("run_1", True)
+    cut = fed([sse(run, step)], url=url, content_type=SSE, ended=False)
+    assert (cut.usage, cut.complete) == (None, False)
 
 
 def test_lines_of_a_result_file_add_up_by_model() -> None:

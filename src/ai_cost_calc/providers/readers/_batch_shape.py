@@ -3,7 +3,7 @@
 Source: OpenAI's "Batch API" (`usage` of the batch, `response.body`), Anthropic's "Batch processing" (`result.message`),
 Google's "Batch API" (`response`), Amazon Bedrock's "Batch inference" (`modelOutput`). Mistral, Groq, Together and Azure
 write OpenAI's lines. openai 3.54, `types/batch.py`; anthropic 2.12, `types/messages/message_batch.py`; together 3.1.1,
-`types/batch_job.py`.
+`types/batch_job.py`; cohere 7.3.1, `batches/types/batch.py`; fireworks-ai 1.2.30, `types/batch_inference_job.py`.
 """
 
 from __future__ import annotations
@@ -34,27 +34,54 @@ class RequestCounts(Wire):
     completed: Count = None
 
 
+class JobProgress(Wire, rename="camel"):
+    """How far a batch of Fireworks is; cached tokens are among those of the input."""
+
+    input_tokens: Count = None
+    output_tokens: Count = None
+    cached_input_token_count: Count = None
+    successfully_processed_requests: Count = None
+
+
 class BatchJob(Wire):
-    """What Together wraps a new batch in."""
+    """What Together and Cohere wrap a batch in; only Cohere's has counts of tokens."""
 
     id: str | None = None
+    model: str | None = None
+    input_tokens: Count = None
+    output_tokens: Count = None
+    num_successful_records: Count = None
 
 
-class Batch(BatchJob):
+class Batch(BatchJob, rename={"job_progress": "jobProgress"}):
     """A batch; most providers' reports no usage, OpenAI's has zeros until it is over."""
 
-    model: str | None = None
+    name: str | None = None
     usage: ResponseUsage | None = None
     request_counts: RequestCounts | None = None
     job: BatchJob | None = None
+    batch: BatchJob | None = None
+    job_progress: JobProgress | None = None
 
 
 def read_batch(wire: Batch, source: Source) -> Reading:
     """Read what a batch has used so far, all of it at the batch rate."""
-    counts = None if wire.usage is None else response_counts(wire.usage)
-    reading = source.reading(counts, wire.model, (wire.job or wire).id, service_tier="batch")
-    answered = wire.request_counts.completed if wire.request_counts is not None else None
+    job = wire.job or wire.batch or wire
+    counts, answered = _used(wire)
+    reading = source.reading(counts, job.model or wire.model, job.id or wire.name, service_tier="batch")
     return replace(reading, calls=answered or 1)
+
+
+def _used(wire: Batch) -> tuple[dict[str, Any] | None, int | None]:
+    """The counts of a batch, and how many requests they are of."""
+    if (progress := wire.job_progress) is not None and progress.input_tokens is not None:
+        cached = progress.cached_input_token_count or 0
+        counts = {"input_tokens": progress.input_tokens, "output_tokens": progress.output_tokens or 0}
+        return counts | {"cache_read_tokens": cached}, progress.successfully_processed_requests
+    if (job := wire.batch) is not None and job.input_tokens is not None:
+        return {"input_tokens": job.input_tokens, "output_tokens": job.output_tokens or 0}, job.num_successful_records
+    answered = wire.request_counts.completed if wire.request_counts is not None else None
+    return None if wire.usage is None else response_counts(wire.usage), answered
 
 
 BATCHES: Final = Flavour(wire=Batch, read=read_batch, free=True)

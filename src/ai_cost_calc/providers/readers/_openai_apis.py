@@ -14,6 +14,7 @@ from ai_cost_calc.providers.readers._audio_shape import TRANSCRIPTIONS
 from ai_cost_calc.providers.readers._batch_shape import BATCHES, batch_results
 from ai_cost_calc.providers.readers._compatible import COMPATIBLE
 from ai_cost_calc.providers.readers._flavour import FREE, UNREPORTED, Flavour, Source, whole
+from ai_cost_calc.providers.readers._openai_shape import Chat, ChatChunk, chat_text, fold_chat, read_chat
 from ai_cost_calc.providers.readers._realtime_shape import REALTIME, RealtimeUsage
 from ai_cost_calc.providers.readers._responses_shape import (
     RESPONSES,
@@ -69,6 +70,19 @@ def read_live(wire: LiveSession, source: Source) -> Reading:
     return source.reading(None if wire.usage is None else {"audio_seconds": whole(wire.usage.seconds or 0)})
 
 
+class RunEvent(ChatChunk):
+    """One event of a streamed run: the run, one of its steps, a message."""
+
+    object: str | None = None
+
+
+def fold_run(kept: Any, event: RunEvent) -> Any:
+    """A step has usage of its own, which is part of the run's (openai 3.54, `types/beta/threads/runs/run_step.py`)."""
+    if event.object == "thread.run.step":
+        event.usage = None
+    return fold_chat(kept, event)
+
+
 OPENAI_PATHS: Final = (
     (r"/audio/(transcriptions|translations)$", "transcriptions"),
     (r"/images/\w+$", "images"),
@@ -85,7 +99,14 @@ OPENAI_PATHS: Final = (
 OPENAI_FLAVOURS: Final = {
     **COMPATIBLE,
     "decisions": RESPONSES,
-    "assistants_runs": COMPATIBLE["chat"],
+    "assistants_runs": Flavour(
+        wire=Chat,
+        event=RunEvent,
+        read=read_chat,
+        fold=fold_run,
+        text=chat_text,
+        ends=lambda event: event.usage is not None and event.object != "thread.run.step",
+    ),
     "images": Flavour(wire=Images, event=Images, read=read_images, ends=lambda event: event.usage is not None),
     "transcriptions": TRANSCRIPTIONS,
     "translations": TRANSCRIPTIONS,

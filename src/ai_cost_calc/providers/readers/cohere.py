@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ai_cost_calc.core.reading import Reading
+from ai_cost_calc.providers.readers._batch_shape import BATCHES
 from ai_cost_calc.providers.readers._compatible import COMPATIBLE
 from ai_cost_calc.providers.readers._flavour import FREE, UNREPORTED, Flavour, Source, Vendor, utf8_bytes
 from ai_cost_calc.providers.readers._wire import Count, Wire
@@ -162,6 +163,7 @@ COHERE: Final = Vendor(
         (r"/(classify|summarize)$", "classify"),
         (r"/parse$", "parse"),
         (r"/audio/transcriptions$", "transcriptions"),
+        (r"/batches(/[^/]+)?$", "dataset_batches"),
         (r"/(tokenize|detokenize|models)", "count_tokens"),
     ),
     flavours={
@@ -187,6 +189,7 @@ COHERE: Final = Vendor(
         "classify": ANSWER,
         "parse": ANSWER,
         "transcriptions": UNREPORTED,
+        "dataset_batches": BATCHES,
         "count_tokens": FREE,
     },
 )

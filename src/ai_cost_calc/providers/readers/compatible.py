@@ -17,7 +17,10 @@ from ai_cost_calc.providers.readers._openai_apis import OPENAI_FLAVOURS, OPENAI_
 from ai_cost_calc.providers.readers._rerank_shape import RERANK
 
 _APIS: Final = frozenset({"batches", "batch_results", "decisions", "images", "speech", "transcriptions"})
-_PATHS: Final = tuple((path, api) for path, api in OPENAI_PATHS if api in _APIS)
+_PATHS: Final = (
+    *((path, api) for path, api in OPENAI_PATHS if api in _APIS),
+    (r"/batchInferenceJobs(/[^/]+)?$", "dataset_batches"),  # Fireworks', whose results are written to a dataset
+)
 _FLAVOURS: Final = {
     **COMPATIBLE,
     "messages": MESSAGES,
@@ -28,6 +31,7 @@ _FLAVOURS: Final = {
     "translations": TRANSCRIPTIONS,
     "speech": TRANSCRIPTIONS,
     "batches": BATCHES,
+    "dataset_batches": BATCHES,
     "batch_results": batch_results(COMPATIBLE),
 }
 
