@@ -1,8 +1,8 @@
 """What a request to Google's APIs is: billed at once, when a job is over, or not at all.
 
-Billed are `generateContent`, embeddings, predictions, interactions and decisions (ai.google.dev, "Pricing").
-Counting tokens, files, models and the state of an operation are free. Caches are billed by the hour, tuning and
-file search stores when they are made, which no response reports: these are not metered.
+Billed are `generateContent`, embeddings, predictions, interactions, decisions and making a voice (ai.google.dev,
+"Pricing"). Counting tokens, files, models and the state of an operation are free. Caches are billed by the hour, tuning
+and file search stores when they are made, which no response reports: these are not metered.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def sending_of(method: str, url: str, body: Body) -> Sending | None:
     if found is None or found.request.api not in GENERATED:
         return found
     asked = body.fields.get
-    found = replace(found, request=replace(found.request, model=_name(asked("model") or asked("agent"))))
+    found = replace(
+        found, request=replace(found.request, model=_name(asked("model") or asked("agent") or _of_voice(body)))
+    )
     if found.request.api != "interactions":
         return found
     background = asked("background") is True
@@ -93,6 +95,12 @@ def _inside(fields: Mapping[str, Any]) -> Any:
     for name in ("inputConfig", "requests", "requests"):
         batch = batch.get(name) if isinstance(batch, Mapping) else None
     return batch if isinstance(batch, list) else ()
+
+
+def _of_voice(body: Body) -> object:
+    """The model that is to make a voice, in the voice itself (google-genai 3.6.1, `createvoicerequest.py`)."""
+    voice = body.fields.get("voice")
+    return voice.get("model") if isinstance(voice, Mapping) else None
 
 
 def _name(model: object) -> str | None:

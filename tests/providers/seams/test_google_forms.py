@@ -203,6 +203,22 @@ async def test_videos_are_let_through(
     assert meter.calls == []
 
 
+async def test_making_a_voice_is_read(simulator: ProviderSimulator, meter: RecordingMeter, side: Side) -> None:
+    """It is billed like an interaction, to the model that its request names; looking at voices is free."""
+    client = google.gemini(simulator.url)
+    provider_for(client).wrap(client, meter)
+    made = {"id": "voice_1", "type": "prompted", "model": google.MODEL, "usage": google.INTERACTION_USAGE}
+    replies(simulator, made, {"voices": [made]})
+    voice = {"type": "prompted", "model": google.MODEL, "prompted": {"input": "Deep as a fjord."}}
+    await done(side(client).voices.create(voice=voice))
+    await done(side(client).voices.list())
+    assert (meter.call.request.api, meter.call.request.model) == ("voices", google.MODEL)
+    assert meter.call.usage.counts() == google.INTERACTION_COUNTS
+    assert len(simulator.requests) == 2
+    client.close()
+    await client.aio.aclose()
+
+
 async def test_decisions_are_read(simulator: ProviderSimulator, meter: RecordingMeter, side: Side) -> None:
     """Answers to questions about one context are billed like interactions."""
     client = google.gemini(simulator.url)
