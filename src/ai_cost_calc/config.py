@@ -70,29 +70,29 @@ class Config:
         Raises:
             ConfigError: a value is not possible; the message says which and what is.
         """
-        from pathlib import Path  # noqa: PLC0415 - keeps `import ai_cost_calc` quick
-
         environ = os.environ if environ is None else environ
         said: dict[str, Any] = {
             name: environ[variable] for name, variable in _ENVIRONMENT.items() if environ.get(variable)
         }
         said |= {name: value for name, value in explicit.items() if value is not None}
-        said["data_dir"] = _folder(said["data_dir"]) if said.get("data_dir") else _default_data_dir()
+        said["data_dir"] = (
+            _path("data_dir", said["data_dir"], "folder") if said.get("data_dir") else _default_data_dir()
+        )
         if said.get("prices"):
-            said["prices"] = Path(said["prices"]).expanduser()
+            said["prices"] = _path("prices", said["prices"], "file")
         said.setdefault("ledger", f"sqlite:///{said['data_dir'] / 'spend.db'}")
         if fallback := said.pop("fallback_price", None):
             said["fallback_nanos_per_token"] = _per_token(fallback)
         return cls(**_checked(said))
 
 
-def _folder(data_dir: Any) -> Path:
+def _path(name: str, given: Any, kind: str) -> Path:
     from pathlib import Path  # noqa: PLC0415 - keeps `import ai_cost_calc` quick
 
     try:
-        return Path(data_dir).expanduser()
+        return Path(given).expanduser()
     except (TypeError, RuntimeError) as exc:
-        raise ConfigError(f"data_dir must be the path of a folder, not {data_dir!r}") from exc
+        raise ConfigError(f"{name} must be the path of a {kind}, not {given!r}") from exc
 
 
 def _default_data_dir() -> Path:

@@ -79,6 +79,9 @@ class AttributionScope:
     def __init__(self, inner: Attribution) -> None:
         self._inner = inner
 
+    def __repr__(self) -> str:
+        return f"AttributionScope({self._inner})"
+
     def __enter__(self) -> Self:
         push(self._inner, self)
         return self

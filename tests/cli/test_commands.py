@@ -99,21 +99,22 @@ def test_report_on_an_empty_ledger_says_what_to_do(run: Run) -> None:
     "arguments",
     [
         ("report", "--by", "planet"),
+        ("report", "--by", "tag:"),
         ("report", "--since", "yesteryear"),
         ("report", "--since", "99999999999d"),
         ("report", "--by", "day", "--timezone", "Mars/Phobos"),
     ],
 )
 def test_what_is_not_understood_fails_in_one_line(run: Run, arguments: tuple[str, ...]) -> None:
-    """No traceback, the possible values, exit code 1."""
-    done = run(*arguments, ok=1)
+    """No traceback, the possible values, exit code 2: the command was wrong."""
+    done = run(*arguments, ok=2)
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
 
 
 def test_a_ledger_url_that_cannot_be_opened_fails_in_one_line(run: Run) -> None:
     """The message names the URL's scheme and those that exist."""
-    assert "sqlite" in run("report", "--ledger", "oracle://x", ok=1).stderr
+    assert "sqlite" in run("report", "--ledger", "oracle://x", ok=2).stderr
 
 
 def test_cost_prices_tokens_line_by_line(run: Run) -> None:
@@ -195,7 +196,7 @@ def test_budgets_are_set_listed_watched_and_removed(run: Run, make_calc: MakeCal
 
 def test_a_budget_that_cannot_be_is_refused_with_what_can(run: Run) -> None:
     """The message lists the possible values."""
-    assert "hour, day, week" in run("budgets", "set", "5", "--per", "fortnight", ok=1).stderr
+    assert "hour, day, week" in run("budgets", "set", "5", "--per", "fortnight", ok=2).stderr
 
 
 def test_a_budget_beyond_all_money_is_shown_in_full(run: Run) -> None:
@@ -296,6 +297,81 @@ def test_names_are_shown_as_they_are(make_calc: MakeCalc, run: Run) -> None:
 
 
 def test_an_empty_ledger_says_what_to_do(run: Run) -> None:
-    """Whoever has recorded nothing is told for which time, and how to start."""
+    """Whoever has recorded nothing is told for which time, how to start, and where was looked."""
     assert run("report").stdout.startswith("Nothing recorded this month. Wrap a client")
-    assert run("report", "--by", "customer", "--since", "30d").stdout.startswith("Nothing recorded since 30d.")
+    assert run("report", "--by", "customer", "--since", "30d").stdout.startswith("Nothing recorded in the last 30d.")
+    between = run("report", "--since", "2026-01-01", "--until", "2026-02-01")
+    assert between.stdout.startswith("Nothing recorded since 2026-01-01, until 2026-02-01.")
+    assert "spend.db" in between.stderr
+    assert run("tail").stdout == ""
+    assert "spend.db" in run("tail").stderr
+
+
+@pytest.mark.usefixtures("spent")
+@pytest.mark.parametrize("columns", ["10", "40", "60", "80", "100", "120"])
+def test_figures_are_never_cut(run: Run, columns: str) -> None:
+    """In a narrow terminal there are fewer figures, and names are folded, but each figure shown is whole."""
+    wide = set(run("report", "--by", "customer,feature,model,day", COLUMNS="300").stdout.split())
+    text = run("report", "--by", "customer,feature,model,day", COLUMNS=columns).stdout
+    shown = {word for word in text.split() if word.startswith(("$", "-$"))}
+    assert {"$0.1000", "$5.00", "-$0.1000"} <= shown <= wide
+    assert "acme" in text
+
+
+@pytest.mark.usefixtures("spent")
+def test_the_overview_fits_the_terminal(run: Run) -> None:
+    """Bars get shorter, or go, before lines go past the edge."""
+    for columns in (50, 60, 70, 80, 120):
+        assert max(map(len, run("report", COLUMNS=str(columns)).stdout.splitlines())) <= columns
+
+
+@pytest.mark.usefixtures("spent")
+def test_what_is_unknown_is_not_shown_as_nothing(run: Run) -> None:
+    """A model without a price costs an unknown amount, in the overview as in a table."""
+    for arguments in (["report"], ["report", "--by", "model"]):
+        (line,) = (line for line in run(*arguments).stdout.splitlines() if "house-model-1" in line)
+        assert line.split()[1] == "unknown"
+
+
+@pytest.mark.usefixtures("spent")
+def test_a_name_given_twice_is_one_column(run: Run) -> None:
+    """As if it had been given once."""
+    assert run("report", "--by", "customer,customer").stdout == run("report", "--by", "customer").stdout
+
+
+@pytest.mark.usefixtures("spent")
+@pytest.mark.parametrize("arguments", [("report",), ("tail",), ("prices", "diff"), ("demo", "--calls", "3")])
+def test_a_terminal_without_unicode_gets_question_marks(run: Run, arguments: tuple[str, ...]) -> None:
+    """Bars and names that the terminal has no signs for do not end the command."""
+    assert run(*arguments, PYTHONIOENCODING="ascii").stdout.isascii()
+
+
+@pytest.mark.usefixtures("spent")
+def test_a_reader_that_has_seen_enough_is_no_failure(ledger_url: str) -> None:
+    """`| head` ends `tail --json` without an error."""
+    command: list[str | Path] = [PROGRAM, "tail", "--json", "--ledger", ledger_url]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_budgets_of_odd_names_are_confirmed_as_text(run: Run) -> None:
+    """What a terminal would act on is written out, also where a budget is put in force."""
+    done = run("budgets", "set", "5", "--per", "month", "--rolling", "--customer", "a\x1b[31mb")
+    assert "a\\x1b[31mb" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert "per month (rolling)" in done.stdout
+
+
+def test_cost_asks_for_tokens(run: Run) -> None:
+    """Without any there is nothing to price, and the options are named; a mistyped model is searched for."""
+    assert "--input" in run("cost", "gpt-5-mini").stderr
+    assert "prices list gpt-5-min" in run("cost", "gpt-5-min", "-i", "5", ok=1).stderr
+
+
+def test_help_is_not_cut_short(run: Run) -> None:
+    """In a terminal of 80 columns each command has a whole sentence in the list."""
+    for arguments in (["--help"], ["prices", "--help"], ["budgets", "--help"]):
+        assert "..." not in run(*arguments, COLUMNS="80").stdout.replace("COMMAND [ARGS]...", "")

@@ -206,8 +206,8 @@ def test_a_full_disk_is_one_line(data_folder: Path, options: tuple[str, ...]) ->
 
 def test_diff_with_a_version_that_is_not_there(run: Run, data_folder: Path) -> None:
     """The message names those that are."""
-    assert "prices refresh" in run("prices", "diff", "refreshed", ok=1).stderr
-    assert "bundled" in run("prices", "diff", "2019", ok=1).stderr
+    assert "prices refresh" in run("prices", "diff", "refreshed", ok=2).stderr
+    assert "bundled" in run("prices", "diff", "2019", ok=2).stderr
 
 
 # refresh.
@@ -383,12 +383,12 @@ def test_override_never_leaves_a_broken_file(run: Run, tmp_path: Path) -> None:
     path.write_text("# mine\n" + OWN)
     before = path.read_text()
     state = ("prices", "override", "house/llama-70b", "--prices", str(path))
-    assert "is no rate that is known" in run(*state, "--rate", "tokens=1", ok=1).stderr
+    assert "is no rate that is known" in run(*state, "--rate", "tokens=1", ok=2).stderr
     assert "which has no rate" in run("prices", "override", "house/other", "--prices", str(path), "--rate",
-                                      "cache_read_tokens=1", ok=1).stderr  # fmt: skip
+                                      "cache_read_tokens=1", ok=2).stderr  # fmt: skip
     assert path.read_text() == before
     path.write_text("[[prices")
-    assert "no TOML" in run(*state, "--rate", "input_tokens=1", ok=1).stderr
+    assert "no TOML" in run(*state, "--rate", "input_tokens=1", ok=2).stderr
     assert path.read_text() == "[[prices"
     assert [one.name for one in tmp_path.glob("mine*")] == ["mine.toml"]
 
@@ -413,11 +413,11 @@ def test_override_says_what_is_missing(run: Run, arguments: tuple[str, ...], sai
 
 
 def test_a_broken_file_is_named_by_every_command(run: Run, own: Path) -> None:
-    """Exit code 1 with file, line and field; doctor says it too."""
+    """Exit code 2 with file, line and field; doctor says it too."""
     own.write_text(OWN.replace('"0.20"', "0.20"))
     expected = f"{own}, line 5, prices[0].rates.input_tokens: 0.20 is a float"
     for command in (("prices", "list"), ("cost", "gpt-5"), ("report",)):
-        done = run(*command, ok=1)
+        done = run(*command, ok=2)
         assert expected in done.stderr
         assert "Traceback" not in done.stderr
     checks = {check["name"]: check for check in json.loads(run("doctor", "--json", ok=1).stdout)}
@@ -429,7 +429,7 @@ def test_override_leaves_alone_what_is_no_text(run: Run, data_folder: Path, tmp_
     """Neither a file in another encoding nor a folder is written to; each is one line."""
     (tmp_path / "latin.toml").write_bytes(b"# caf\xe9\n")
     for name, said in (("latin.toml", "line 1: the file is no text in UTF-8"), (".", "Is a directory")):
-        done = run("prices", "override", "openai/gpt-5", "--discount", "5", "--prices", name, ok=1)
+        done = run("prices", "override", "openai/gpt-5", "--discount", "5", "--prices", name, ok=2)
         assert done.stderr.startswith(("error: ", "\nerror: "))
         assert said in done.stderr
     assert (tmp_path / "latin.toml").read_bytes() == b"# caf\xe9\n"

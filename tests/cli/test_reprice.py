@@ -123,6 +123,6 @@ def test_wrong_usage(run: Run, arguments: tuple[str, ...]) -> None:
 
 
 def test_what_is_not_understood(run: Run) -> None:
-    """Exit code 1, in one line."""
-    assert run("reprice", "--since", "yesteryear", ok=1).stderr.startswith("error: ")
-    assert "choose among" in run("reprice", "--where", "planet=mars", ok=1).stderr
+    """Exit code 2, in one line."""
+    assert run("reprice", "--since", "yesteryear", ok=2).stderr.startswith("error: ")
+    assert "choose among" in run("reprice", "--where", "planet=mars", ok=2).stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from importlib.metadata import version
@@ -10,8 +11,8 @@ from typing import Annotated
 import typer
 
 from ai_cost_calc.cli import budgets, cost, demo, doctor, price_changes, prices, report, reprice, tail
-from ai_cost_calc.cli.output import OVER_BUDGET, errors
-from ai_cost_calc.errors import BudgetExceeded, CostCalcError
+from ai_cost_calc.cli.output import FAILED, OVER_BUDGET, WRONG_USAGE, errors
+from ai_cost_calc.errors import BudgetExceeded, ConfigError, CostCalcError
 
 app = typer.Typer(
     name="ai-cost-calc",
@@ -52,6 +53,7 @@ def _options(
 def run() -> None:
     """Run; known errors are one line on stderr, not a traceback, and are not logged on top of that."""
     logging.getLogger("ai_cost_calc").addHandler(logging.NullHandler())
+    _show_what_can_be_shown()
     try:
         app()
     except BudgetExceeded as exc:
@@ -59,10 +61,17 @@ def run() -> None:
         sys.exit(OVER_BUDGET)
     except CostCalcError as exc:
         errors.print(f"error: {exc}", soft_wrap=True)
-        sys.exit(1)
+        sys.exit(WRONG_USAGE if isinstance(exc, ConfigError) else FAILED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
     except OSError as exc:
         errors.print(f"error: {exc}", soft_wrap=True)
-        sys.exit(1)
+        sys.exit(FAILED)
+
+
+def _show_what_can_be_shown() -> None:
+    """A terminal or a pipe that is not UTF-8 gets a question mark for what it has no sign for, such as bars."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

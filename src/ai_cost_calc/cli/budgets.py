@@ -6,10 +6,11 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
 from ai_cost_calc import Budget
 from ai_cost_calc.cli.options import JsonOption, LedgerOption, books
-from ai_cost_calc.cli.output import OVER_BUDGET, bar, console, errors, money, named, show_json, table
+from ai_cost_calc.cli.output import OVER_BUDGET, bar, console, errors, money, named, show_json, show_table, table
 from ai_cost_calc.client.budgets import BudgetStatus, definition
 
 app = typer.Typer(help="Budgets that the ledger keeps.", no_args_is_help=True)
@@ -34,7 +35,10 @@ def set_budget(
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put a budget in force; clients that use this ledger take it over when they start."""
+    """Put a budget in force.
+
+    Programs that use this ledger take it over when they start.
+    """
     said: dict[str, Any] = {
         "per": per, "customer_id": customer, "feature": feature, "provider": provider, "model": model,
         "each": each or (), "unit": unit, "mode": mode, "timezone": timezone, "rolling": rolling, "id": budget_id,
@@ -45,7 +49,8 @@ def set_budget(
     if as_json:
         show_json({"id": budget.name, **definition(budget)})
         return
-    console.print(f"{budget.name}: {budget.scope()}, {_amount(budget.limit, unit)} per {per}, {mode}")
+    words = f"{_amount(budget.limit, unit)} per {_per(budget)}, {mode}"
+    console.print(f"{named(budget.name)}: {named(budget.scope())}, {words}", soft_wrap=True)
 
 
 @app.command("list")
@@ -60,17 +65,18 @@ def list_budgets(ledger: LedgerOption = None, as_json: JsonOption = False) -> No
     if not found:
         console.print("No budgets. Put one in force with: ai-cost-calc budgets set 25.00 --per day")
         return
-    made = table(None, [("Budget", False), ("Covers", False), ("Limit", True), ("Per", False), ("Mode", False)])
+    columns = [("Budget", False), ("Covers", False), ("Limit", True), ("Per", False), ("Mode", False)]
+    made = table(None, columns, whole=("Per", "Mode"))
     for budget in found:
         limit = _amount(budget.limit, budget.unit)
         made.add_row(
             named(budget.name),
             named(budget.scope()),
             limit,
-            budget.per + (" (rolling)" if budget.rolling else ""),
+            _per(budget),
             budget.mode,
         )
-    console.print(made)
+    show_table(made)
 
 
 @app.command("status")
@@ -84,7 +90,7 @@ def status(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
     elif not found:
         console.print("No budgets, or none with spend in this window. See: ai-cost-calc budgets list")
     else:
-        console.print(_status_table(found))
+        show_table(_status_table(found))
     if any(row.exceeded and row.mode == "block" for row in found):
         raise typer.Exit(OVER_BUDGET)
 
@@ -101,14 +107,14 @@ def remove(
     if as_json:
         show_json({"id": budget_id, "removed": removed})
     elif removed:
-        console.print(f"{budget_id} removed")
+        console.print(f"{named(budget_id)} removed")
     else:
-        errors.print(f"no budget has the id {budget_id!r}; see: ai-cost-calc budgets list")
+        errors.print(f"no budget has the id {budget_id!r}; see: ai-cost-calc budgets list", soft_wrap=True)
     if not removed:
         raise typer.Exit(1)
 
 
-def _status_table(found: list[BudgetStatus]) -> object:
+def _status_table(found: list[BudgetStatus]) -> Table:
     columns = [
         ("Budget", False),
         ("Covers", False),
@@ -118,7 +124,7 @@ def _status_table(found: list[BudgetStatus]) -> object:
         ("Used", False),
         ("Resets", False),
     ]
-    made = table(None, columns)
+    made = table(None, columns, whole=("Used", "Resets"))
     for row in found:
         used = "blocked" if row.used is None else f"{bar(row.used, 12)} {row.used:.0%}"
         resets = f"{row.resets_at:%Y-%m-%d %H:%M} UTC" if row.resets_at else "never"
@@ -127,6 +133,10 @@ def _status_table(found: list[BudgetStatus]) -> object:
             used, resets, style="red" if row.exceeded else None,
         )  # fmt: skip
     return made
+
+
+def _per(budget: Budget) -> str:
+    return budget.per + (" (rolling)" if budget.rolling else "")
 
 
 def _amount(value: object, unit: str) -> str:

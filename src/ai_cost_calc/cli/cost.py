@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ai_cost_calc import Usage
 from ai_cost_calc.cli.options import JsonOption, LedgerOption, books
-from ai_cost_calc.cli.output import console, errors, money, named, show_json, table
+from ai_cost_calc.cli.output import console, errors, money, named, show_json, show_table, table
 
 
 def cost(
@@ -41,12 +41,15 @@ def cost(
             "items": [{"name": item.name, "count": item.count, "usd": item.usd} for item in priced.items],
         })  # fmt: skip
     elif priced.total is None:
-        errors.print(f"unknown price: {priced.reason}")
+        search = f"search with: ai-cost-calc prices list {named(model)}"
+        errors.print(f"unknown price: {priced.reason}; {search}", soft_wrap=True)
+    elif not priced.items:
+        errors.print(f"{named(model)}: say how many tokens, with --input and --output")
     else:
         made = table(f"{priced.provider}/{priced.model}", [("", False), ("Count", True), ("USD", True)])
         for item in priced.items:
             made.add_row(item.name.replace("_", " "), f"{item.count:,}", f"{item.usd:f}")
-        console.print(made)
+        show_table(made)
         console.print(Text(money(priced.total), "bold"), f" (prices {priced.price_version})")
         if priced.unpriced:
             errors.print(

@@ -16,8 +16,9 @@ from rich.table import Table
 
 from ai_cost_calc import AiCostCalc, Budget, BudgetExceeded
 from ai_cost_calc.cli.options import JsonOption, LedgerOption
-from ai_cost_calc.cli.output import bar, console, errors, money, show_json, table
+from ai_cost_calc.cli.output import bar, console, errors, money, show_json, show_table, table
 from ai_cost_calc.cli.report import margin_table
+from ai_cost_calc.cli.shelf import counted
 from ai_cost_calc.testing import ProviderSimulator
 
 CUSTOMERS: Final = {"acme": 3, "globex": 0, "initech": 2}
@@ -25,6 +26,9 @@ CUSTOMERS: Final = {"acme": 3, "globex": 0, "initech": 2}
 FEATURES: Final = ("chat", "summarize", "search")
 LIMIT: Final = "0.05"
 BLOCKED: Final = "initech"
+_BAR: Final = 30
+_BESIDE_BARS: Final = 44
+"""What a budget's name and its amounts take of a line."""
 
 
 @dataclass
@@ -49,7 +53,10 @@ def demo(
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Spend as three customers on a simulated provider, meet a budget, and read the margins."""
+    """See it work on a simulated provider: no key, no network.
+
+    Three customers spend through the real SDKs, one meets a budget, and the margins are shown.
+    """
     with _ledger_url(ledger) as url, ProviderSimulator(seed=seed) as simulator:
         budgets = [Budget(LIMIT, per="day", customer_id=BLOCKED, id=f"{BLOCKED}-day")]
         with AiCostCalc(url, budgets=budgets) as calc:
@@ -67,11 +74,10 @@ def demo(
                 )
                 return
             _show_refusal(progress, simulator)
-            console.print(margin_table(by_feature, title="What each feature costs"))
+            show_table(margin_table(by_feature, title="What each feature costs"))
             console.print()
-            console.print(margin_table(found, title="Who earns and who loses money"))
-            if ledger is not None:
-                console.print(f"\nKept in {ledger}: ai-cost-calc report --by feature --ledger {ledger}")
+            show_table(margin_table(found, title="Who earns and who loses money"))
+            _say_what_is_next(ledger, waiting=calc.flush())
 
 
 @contextmanager
@@ -137,16 +143,27 @@ def _call(clients: _Clients, feature: str, text: str, chance: random.Random) -> 
 
 def _picture(calc: AiCostCalc, progress: _Progress) -> Table:
     made = table(None, [("", False), ("", False), ("", True)])
-    share = progress.made / progress.planned
-    made.add_row("calls", bar(share, 30), f"{progress.made}/{progress.planned}")
+    width = max(min(errors.width - _BESIDE_BARS, _BAR), _BAR // 4)
+    made.add_row("calls", bar(progress.made / progress.planned, width), f"{progress.made}/{progress.planned}")
     for status in calc.budgets.status():
         made.add_row(
-            f"budget {status.id}", bar(status.used or 0.0, 30), f"{money(status.spent)} of {money(status.limit)}",
+            f"budget {status.id}", bar(status.used or 0.0, width), f"{money(status.spent)} of {money(status.limit)}",
             style="red" if progress.refusals else None,
         )  # fmt: skip
     for customer, answered in sorted(progress.answered.items()):
         made.add_row(customer, "", f"{answered} answered")
     return made
+
+
+def _say_what_is_next(ledger: str | None, waiting: int) -> None:
+    if waiting:
+        errors.print(f"\n{counted(waiting, 'record')} could not be written to {ledger} and not counted above; "
+                     "see: ai-cost-calc doctor", style="red", soft_wrap=True)  # fmt: skip
+    elif ledger is not None:
+        console.print(f"\nKept in {ledger}: ai-cost-calc report --by feature --ledger {ledger}", soft_wrap=True)
+    else:
+        errors.print("\nNothing was kept. To look around in such books: ai-cost-calc demo --ledger sqlite:///demo.db",
+                     style="dim")  # fmt: skip
 
 
 def _show_refusal(progress: _Progress, simulator: ProviderSimulator) -> None:

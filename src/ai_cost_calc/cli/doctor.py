@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ai_cost_calc.cli.options import JsonOption, LedgerOption
-from ai_cost_calc.cli.output import console, show_json
+from ai_cost_calc.cli.output import console, named, show_json
+from ai_cost_calc.cli.shelf import counted
 from ai_cost_calc.client.resources import Books
 from ai_cost_calc.config import Config
 from ai_cost_calc.core.event import MICROS
@@ -35,6 +36,7 @@ _SDKS: Final = {
 _MONTH_SECONDS: Final = 30 * 86_400
 _MANY_WAIT: Final = 10_000
 _NEWEST: Final = (3, 13)
+_NAMED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,10 @@ class Check:
 
 
 def doctor(ledger: LedgerOption = None, as_json: JsonOption = False) -> None:
-    """Check the installation, the ledger, prices and what waits to be delivered; exit code 1 when one is broken."""
+    """Check what works here, and say how to fix the rest.
+
+    The interpreter, SDKs, prices, the ledger and what waits to be delivered. Exit code 1 when one is broken.
+    """
     checks = list(_checks(Config.from_env(ledger=ledger)))
     if as_json:
         show_json([asdict(check) for check in checks])
@@ -118,13 +123,17 @@ def _sdk(package: str, majors: tuple[int, ...]) -> Check:
 
 def _not_metered() -> Check:
     """What the installed SDKs can spend without our noticing."""
-    named = [
+    spending = [
         f"{package}: {', '.join(name for each in spent for name in each.calls)}"
         for package, spent in NOT_METERED.items()
         if _installed(package)
     ]
-    fix = "See the provider's own usage page for these; what you know of them can be recorded by hand." if named else ""
-    return Check("not metered", "ok", "; ".join(named) or "nothing of what is installed", fix)
+    fix = (
+        "See the provider's own usage page for these; what you know of them can be recorded by hand."
+        if spending
+        else ""
+    )
+    return Check("not metered", "ok", "; ".join(spending) or "nothing of what is installed", fix)
 
 
 def _installed(package: str) -> str | None:
@@ -149,7 +158,7 @@ def _prices(config: Config) -> Check:
 def _ledger(config: Config, ledger: Ledger) -> Check:
     rows = ledger.spend(SpendQuery(organization=config.organization))
     calls = rows[0].calls if rows else 0
-    return Check("ledger", "ok", f"{config.ledger}, {calls:,} calls recorded")
+    return Check("ledger", "ok", f"{config.ledger}, {counted(calls, 'call')} recorded")
 
 
 def _clock(config: Config, ledger: Ledger) -> Check:
@@ -166,12 +175,15 @@ def _unpriced(config: Config, ledger: Ledger) -> Check:
     unknown = [row for row in rows if row.unpriced_calls]
     if not unknown:
         return Check("unpriced models", "ok", "none in the last 30 days")
-    names = ", ".join(f"{'/'.join(map(str, row.group))} ({row.unpriced_calls:,} calls)" for row in unknown[:5])
+    names = ", ".join(
+        f"{'/'.join(named(name) for name in row.group if name)} ({counted(row.unpriced_calls, 'call')})"
+        for row in unknown[:_NAMED]
+    ) + (f" and {len(unknown) - _NAMED:,} more" if len(unknown) > _NAMED else "")
     return Check(
         "unpriced models",
         "warn",
         names,
-        "Their cost is unknown and in no total. State a price: ai-cost-calc prices override; then: reprice.",
+        "Their cost is unknown and in no total. First: ai-cost-calc prices override, then: ai-cost-calc reprice.",
     )
 
 
@@ -197,4 +209,4 @@ def _backlog(folder: Path) -> Check:
         return Check("journal", "fail", f"{folder} cannot be read: {exc}", "Check who may read that folder.")
     state: State = "warn" if waiting > _MANY_WAIT else "ok"
     fix = "Start any program that uses this ledger: it delivers what waits." if state == "warn" else ""
-    return Check("journal", state, f"{waiting:,} records wait to be delivered in {folder}", fix)
+    return Check("journal", state, f"{counted(waiting, 'record')} to be delivered in {folder}", fix)

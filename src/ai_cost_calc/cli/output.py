@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
+FAILED: Final = 1
+WRONG_USAGE: Final = 2
 OVER_BUDGET: Final = 3
 _BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
@@ -18,7 +21,10 @@ _CENT: Final = Decimal("0.01")
 _WIDE: Final = Context(prec=80, rounding=ROUND_HALF_EVEN)
 """Room for the cents of any limit that a budget takes."""
 _SIGNIFICANT: Final = 4
-_LEAST_WIDTH: Final = 5
+_NAME_WIDTH: Final = 16
+"""Where a terminal is narrow, names are folded, but to no less than this."""
+_GAP: Final = 2
+"""Between two columns."""
 
 
 class _Stdout(Console):
@@ -77,20 +83,52 @@ def sparkline(values: Sequence[Decimal]) -> str:
     return "".join(_BLOCKS[max(1, round(value / top * 8))] if value > 0 else _BLOCKS[0] for value in values)
 
 
-def table(title: str | None, columns: Iterable[tuple[str, bool]]) -> Table:
-    """A table; a column is a heading and whether its figures line up on the right."""
+def table(title: str | None, columns: Iterable[tuple[str, bool]], *, whole: Collection[str] = ()) -> Table:
+    """A table; a column is a heading and whether its figures line up on the right.
+
+    Args:
+        title: what stands above it.
+        columns: names, which are folded where the terminal is narrow, and figures, which never are.
+        whole: headings of further columns that are never folded, such as bars.
+    """
     made = Table(title=title, title_justify="left", title_style="bold", header_style="bold", pad_edge=False)
     made.box = None
     for heading, right in columns:
         made.add_column(
-            heading, justify="right" if right else "left", no_wrap=right, overflow="fold", min_width=_LEAST_WIDTH
+            heading, justify="right" if right else "left", no_wrap=right or heading in whole, overflow="fold"
         )
+    made.show_header = any(column.header for column in made.columns)
     return made
 
 
-def show_json(value: Any) -> None:
+def fits(made: Table) -> bool:
+    """Whether the terminal has room for a table's figures, and for names that can be read."""
+    return _needed(made) <= console.width
+
+
+def show_table(made: Table) -> None:
+    """Print a table. In a terminal too narrow for its figures, lines go on past the edge: no figure is ever cut."""
+    made.width = None if fits(made) else _needed(made)
+    console.print(made, crop=False)
+
+
+def _needed(made: Table) -> int:
+    widths = [_natural(column) if column.no_wrap else min(_natural(column), _NAME_WIDTH) for column in made.columns]
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _natural(column: Column) -> int:
+    lines = [line for cell in (column.header, *column.cells) for line in str(cell).split("\n")]
+    return max(map(cell_len, lines))
+
+
+def show_json(value: Any, *, indent: int | None = 2) -> None:
     """Print a value as JSON on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, default=_plain) + "\n")
+    try:
+        sys.stdout.write(json.dumps(value, indent=indent, default=_plain) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        console.on_broken_pipe()
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ import typer
 from rich.text import Text
 
 from ai_cost_calc.cli.options import JsonOption, PricesOption, name_and_value
-from ai_cost_calc.cli.output import console, errors, named, show_json, table
+from ai_cost_calc.cli.output import console, errors, named, show_json, show_table, table
 from ai_cost_calc.cli.prices import ModelArgument, ProviderOption
 from ai_cost_calc.cli.shelf import CURRENT, Shelf, amount, counted, plain_rate, say_fault, words
 from ai_cost_calc.errors import PriceDataError
@@ -54,7 +54,10 @@ def refresh(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fetch fresh prices, look hard at them, and put them in force; exit code 1 when the old ones stay."""
+    """Fetch fresh prices, look hard at them, put them in force.
+
+    Exit code 1 when the old ones stay.
+    """
     from ai_cost_calc.prices import refresh as refreshing
 
     shelf = Shelf(None)
@@ -101,7 +104,10 @@ def override(
     prices: PricesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """State your own price of a model, or a discount, in your file of prices."""
+    """State your own price of a model, or a discount.
+
+    It is written to your file of prices, which is made when it is not there.
+    """
     from ai_cost_calc.prices.overlay_edit import put_entry, remove_entries
 
     shelf = Shelf(prices)
@@ -213,7 +219,7 @@ def _print_differences(found: Differences) -> None:
                 made.add_row("/".join(map(named, key)), "", "", "")
                 for change in changes:
                     made.add_row(f"  {_what(change)}", *_old_and_new(change))
-        console.print(made)
+        show_table(made)
         _print_more(len({(change.provider, change.model) for change in found.rates}))
     for title, keys in (("New models", found.added), ("Models that are gone", found.removed),
                         ("Other dates or past prices", found.scheduled)):  # fmt: skip

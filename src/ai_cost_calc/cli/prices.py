@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
 from ai_cost_calc.cli.options import JsonOption, PricesOption
-from ai_cost_calc.cli.output import console, errors, named, show_json, table, whole
+from ai_cost_calc.cli.output import console, errors, named, show_json, show_table, table, whole
 from ai_cost_calc.cli.shelf import Shelf, amount, counted, day, dollars, hours, plain_rate, say_fault, usd_per, words
 from ai_cost_calc.client.reports import instant
 from ai_cost_calc.core.event import MICROS
@@ -90,7 +91,7 @@ def _print_list(found: list[tuple[Key, ModelData]], own: set[Key], version: str)
         if others and not wide and set(cells) == {"-"}:
             name += f"\n  {others}"
         made.add_row(name, *cells, *([others] if wide else []))
-    console.print(made)
+    show_table(made)
     console.print(f"\nUS dollars per 1,000,000 tokens. {counted(len(found), 'model')}. "
                   f"Prices {version}.", style="dim", soft_wrap=True)  # fmt: skip
     if tiered:
@@ -109,7 +110,10 @@ def show(
     prices: PricesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every rate of a model: tiers, contexts, dates, where it comes from."""
+    """Show every rate of a model.
+
+    Tiers, contexts and dates, and where the price comes from.
+    """
     shelf = Shelf(prices)
     snapshot = shelf.current()
     book = book_of(snapshot)
@@ -131,13 +135,13 @@ def show(
     window = f"{whole(data.context_window)} tokens" if data.context_window else "not known"
     console.print(f"context window {window}; found by {_MATCHES[match]}")
     console.print(f"{_source(shelf, own=own)}; version {book.version}\n", soft_wrap=True)
-    console.print(_rates_table(rates, {unit.name: unit.per for unit in snapshot.units}))
+    show_table(_rates_table(rates, {unit.name: unit.per for unit in snapshot.units}))
     if len(_schedule(data)) > 1:
         console.print()
-        console.print(_schedule_table(data, "All its prices"))
+        show_table(_schedule_table(data, "All its prices"))
     if terms:
         console.print()
-        console.print(_terms_table(terms))
+        show_table(_terms_table(terms))
 
 
 _MATCHES: Final = {"exact": "its name", "alias": "another name of it", "prefix": "the family its name begins like"}
@@ -165,7 +169,7 @@ def _terms(terms: ModelTerms | None) -> Iterator[dict[str, Any]]:
         yield {"what": "tokens", "when": term.context, "since": term.since, "usd": times, "source": term.source}
 
 
-def _terms_table(terms: list[dict[str, Any]]) -> object:
+def _terms_table(terms: list[dict[str, Any]]) -> Table:
     made = table("On top, where the rates above do not say it", [("What", False), ("When", False), ("USD", False)])
     for term in terms:
         made.add_row(words(term["what"]), term["when"], term["usd"])
@@ -181,7 +185,7 @@ def _source(shelf: Shelf, *, own: bool) -> str:
     return f"bundled with genai-prices {installed().release}"
 
 
-def _rates_table(rates: dict[str, dict[str, RateData]], units: dict[str, int]) -> object:
+def _rates_table(rates: dict[str, dict[str, RateData]], units: dict[str, int]) -> Table:
     """A row for each rate and context, so that it fits any width."""
     made = table(None, [("Rate", False), ("When", False), ("USD", True), ("Per", True)])
     standard = rates[STANDARD]
@@ -201,7 +205,7 @@ def _schedule(data: ModelData) -> list[PriceData]:
     return sorted(prices, key=lambda price: (context_name(price.context) != STANDARD, price.start or 0))
 
 
-def _schedule_table(data: ModelData, title: str) -> object:
+def _schedule_table(data: ModelData, title: str) -> Table:
     made = table(title, [("From", False), ("Until", False), ("When", False), ("Rates", False)])
     for price in _schedule(data):
         when = " ".join(part for part in (context_name(price.context), hours(price)) if part)
@@ -217,7 +221,10 @@ def history(
     prices: PricesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show which versions of prices are kept, and with a model, its prices over time."""
+    """Show which versions of prices are kept.
+
+    With a model, its prices over time too.
+    """
     shelf = Shelf(prices)
     snapshot = shelf.current()
     found = _found(book_of(snapshot), provider, model) if model else None
@@ -230,7 +237,7 @@ def history(
         show_json(shown)
         return
     if found is not None:
-        console.print(_schedule_table(found[1], "/".join(found[0])))
+        show_table(_schedule_table(found[1], "/".join(found[0])))
         console.print()
     _print_versions(versions, with_rates=found is not None)
 
@@ -276,7 +283,7 @@ def _print_versions(versions: list[dict[str, Any]], *, with_rates: bool) -> None
         cells = [amount(rates.get(name)) for name in ("input_tokens", "output_tokens")] if with_rates else []
         fetched = (row["fetched_at"] or row["source"])[: len("2026-11-25")]
         made.add_row(f"{row['version']}{' *' if row['in_force'] else ''}", fetched, whole(row["models"]), *cells)
-    console.print(made)
+    show_table(made)
     console.print("* in force", style="dim")
 
 

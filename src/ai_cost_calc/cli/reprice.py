@@ -10,7 +10,7 @@ import typer
 
 from ai_cost_calc import AiCostCalc
 from ai_cost_calc.cli.options import JsonOption, LedgerOption, PricesOption, TimezoneOption, name_and_value
-from ai_cost_calc.cli.output import console, errors, money, named, show_json, table, whole
+from ai_cost_calc.cli.output import console, errors, money, named, show_json, show_table, table, whole
 from ai_cost_calc.cli.shelf import counted
 from ai_cost_calc.client.repricing import Repriced
 from ai_cost_calc.core.adjustment import Adjustment
@@ -37,7 +37,10 @@ def reprice(
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Price recorded calls that have no price, with the prices in force now. Records are not edited."""
+    """Price recorded calls that have no price.
+
+    The prices in force now are used. Records are not edited: each change is an adjustment beside its record.
+    """
     if everything and since is None:
         raise typer.BadParameter("--all adjusts calls that have a price; say from when with --since")
     conditions = {name: value or None for name, value in map(name_and_value, where or [])}
@@ -62,7 +65,7 @@ def _print(done: Repriced) -> None:
             change = money(model.after - model.before)
             figures = [whole(model.calls), whole(model.newly_priced), money(model.before), money(model.after), change]
             made.add_row(name, *figures)
-        console.print(made)
+        show_table(made)
     verb = "would be" if done.dry_run else "were"
     calls = f"{whole(done.adjusted)} of {whole(done.looked_at)} calls {verb} adjusted, {money(done.difference)} in all"
     console.print(calls + ("" if done.dry_run or not done.adjusted else f"  (run {done.run})"), soft_wrap=True)
@@ -93,7 +96,7 @@ def _show_trail(found: list[Adjustment], *, as_json: bool) -> None:
         made = table(None, [("Event", False), ("Old", True), ("New", True)])
         for one in adjustments:
             made.add_row(one.event_id, _cost(one.old_nanos), _cost(one.new_nanos))
-        console.print(made)
+        show_table(made)
     if len(found) == _TRAIL:
         errors.print(f"only the last {_TRAIL:,}; narrow them down with --since, --until and --where")
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from ai_cost_calc.cli.options import JsonOption, LedgerOption
-from ai_cost_calc.cli.output import console, money, named
+from ai_cost_calc.cli.output import console, errors, money, named, show_json
 from ai_cost_calc.config import Config
 from ai_cost_calc.core.adjustment import Adjustment, Standing
 from ai_cost_calc.core.event import MICROS, UsageEvent
@@ -22,24 +22,31 @@ from ai_cost_calc.ledgers import open_ledger
 from ai_cost_calc.ports.ledgers import SpendQuery
 
 _PAGE: Final = 1_000
+_MOST: Final = 1_000_000
 
 
 def tail(
     count: Annotated[
-        int, typer.Option("--lines", "-n", min=0, help="How many of the newest calls to start with.")
+        int, typer.Option("--lines", "-n", min=0, max=_MOST, help="How many of the newest calls to start with.")
     ] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on showing new calls; Ctrl-C ends it.")] = False,
     interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.1)] = 1.0,
     ledger: LedgerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the newest calls, oldest of them first; --follow waits for more."""
+    """Show the newest calls; --follow waits for more.
+
+    The oldest of them comes first.
+    """
     # A shell starts background jobs with Ctrl-C ignored, and whoever then sends it means it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    opened = open_ledger(Config.from_env(ledger=ledger).ledger)
+    config = Config.from_env(ledger=ledger)
+    opened = open_ledger(config.ledger)
     try:
         newest = opened.events(SpendQuery(), limit=count)[::-1] if count else []
         _show(_standings(opened, newest), as_json=as_json)
+        if count and not newest:
+            errors.print(f"No calls in {config.ledger} yet.", style="dim", soft_wrap=True)
         shown = {event.id for event in newest}
         last = newest[-1].id if newest else _newest_id(opened.events(SpendQuery(), limit=1))
         while follow:
@@ -69,11 +76,9 @@ def _standings(ledger: Any, events: list[UsageEvent]) -> list[Standing]:
 
 
 def _show(standings: Iterable[Standing], *, as_json: bool) -> None:
-    import json
-
     for now in standings:
         if as_json:
-            typer.echo(json.dumps(_plain(now), default=str))
+            show_json(_plain(now), indent=None)
         else:
             console.print(_line(now), soft_wrap=True)
 

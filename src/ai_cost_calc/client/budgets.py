@@ -55,6 +55,12 @@ class BudgetStatus(msgspec.Struct, frozen=True, kw_only=True):
         return self.remaining <= 0
 
 
+def _check_is_budget(given: Any) -> None:
+    if not isinstance(given, Budget):
+        msg = f'budgets must be Budget objects, such as Budget("25.00", per="day"), not {given!r}'
+        raise ConfigError(msg)
+
+
 class Budgets:
     """The budgets in force: those given to the constructor, and those set at run time, which the ledger keeps."""
 
@@ -77,6 +83,10 @@ class Budgets:
         self._unseeded: builtins.set[str] = builtins.set()
         self._catch_up = catch_up
 
+    def __repr__(self) -> str:
+        """Show the ids of the budgets in force."""
+        return f"Budgets({[budget.name for budget in self.list()]})"
+
     def start(self, given: Iterable[Any]) -> None:
         """Take the constructor's budgets and the kept ones, and seed their state from the ledger.
 
@@ -85,9 +95,7 @@ class Budgets:
         if not isinstance(given, Iterable):
             raise ConfigError(f"budgets must be Budget objects in a list, not {given!r}")
         for budget in given:
-            if not isinstance(budget, Budget):
-                msg = f"budgets must be Budget objects, not {type(budget).__name__}"
-                raise ConfigError(msg)
+            _check_is_budget(budget)
             if budget.name in self._given:
                 msg = f"two budgets have the id {budget.name!r}; give one of them an id of its own"
                 raise ConfigError(msg)
@@ -120,7 +128,13 @@ class Budgets:
             self._put_in_force()
 
     def set(self, budget: Budget) -> Budget:
-        """Put a budget in force at once and keep it in the ledger; the same id replaces an earlier one."""
+        """Put a budget in force at once and keep it in the ledger; the same id replaces an earlier one.
+
+        Raises:
+            ConfigError: it is no `Budget`.
+            LedgerError: the ledger cannot keep it.
+        """
+        _check_is_budget(budget)
         with self._lock:
             keeper = self._keeper()
             if keeper is not None:
@@ -131,7 +145,14 @@ class Budgets:
         return budget
 
     def remove(self, budget_id: str) -> bool:
-        """Lift a budget; False when there is none with this id."""
+        """Lift a budget; False when there is none with this id.
+
+        Args:
+            budget_id: `Budget.id`, as `list` and `status` show it.
+
+        Raises:
+            LedgerError: the ledger cannot be reached.
+        """
         with self._lock:
             keeper = self._keeper()
             removed = keeper.remove_budget(budget_id, organization=self._organization) if keeper is not None else False

@@ -83,6 +83,7 @@ class AiCostCalc(Costs, Reprices, OfficialSurface):
     ) -> None:
         from ai_cost_calc.client import parts  # noqa: PLC0415 - keeps `import ai_cost_calc` quick
 
+        _check_is_clock(clock)
         given = None if ledger is None or isinstance(ledger, str) else _ledger(ledger)
         self.config = parts.Config.from_env(
             ledger=ledger if given is None else "given:",
@@ -124,13 +125,28 @@ class AiCostCalc(Costs, Reprices, OfficialSurface):
         self._delivery.adopt(ADOPT_SECONDS)
         self.budgets.start(budgets)
 
+    def __repr__(self) -> str:
+        """Show where the books are and which budgets hold."""
+        return f"AiCostCalc({self.config.ledger!r}, budgets={self.budgets})"
+
     # Whose calls these are, and which are metered.
 
     def attribute(
         self, customer_id: str | None = None, feature: str | None = None, session_id: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> AttributionScope:  # fmt: skip
-        """A `with` block (or `async with`) whose calls are for this customer and feature. Nested ones merge."""
+        """A `with` block (or `async with`) whose calls are for this customer and feature. Nested ones merge.
+
+        Args:
+            customer_id: whose calls these are, in your own ids.
+            feature: what they are for.
+            session_id: groups the calls of one run or conversation.
+            tags: further labels to report by, strings to strings.
+
+        Raises:
+            TypeError: a label is no string.
+            ValueError: a label is empty, or longer than 255 characters.
+        """
         return AttributionScope(attribution(customer_id, feature, session_id, tags))
 
     def wrap(self, client: C) -> C:
@@ -288,6 +304,11 @@ class AiCostCalc(Costs, Reprices, OfficialSurface):
     def __exit__(self, *exc: object) -> None:
         """Shut down."""
         self.shutdown()
+
+
+def _check_is_clock(given: Any) -> None:
+    if not callable(given):
+        raise ConfigError(f"clock must be a function that returns unix seconds, not {given!r}")
 
 
 def _ledger(given: Any) -> Ledger:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 from ai_cost_calc.core.reading import Reading
@@ -43,10 +44,17 @@ class Costs:
 
         Returns:
             A `Cost`; its `total` is `None` when no price is known, with the `reason`. Never zero for that reason.
+
+        Raises:
+            TypeError: an argument is something else than these.
         """
         moment = _seconds(self._clock() if at is None else at)
         if isinstance(used, Reading):
             return self._metering.biller.price(used, moment)
+        _check("used", used, Usage, "a Usage, or what read_usage gave")
+        for name, value in (("provider", provider), ("model", model)):
+            _check(name, value, (str, NoneType), "a string")
+        _check("context", context, (Mapping, NoneType), 'a mapping such as {"service_tier": "flex"}')
         return self._prices.book().price(used, provider=provider, model=model, at=moment, context=context)
 
     def cost(
@@ -73,6 +81,7 @@ class Costs:
         if by_text and (input_tokens is not None or output_tokens is not None):
             msg = "give tokens or texts, not both"
             raise ValueError(msg)
+        _check("model", model, (str, NoneType), "a string such as openai/gpt-4o")
         now = self._clock()
         book = self._prices.book()
         if by_text:
@@ -123,9 +132,15 @@ class Costs:
 
         Raises:
             UnknownPrice: no price for tokens of this model is known, and there is no `fallback_price`.
+            TypeError: the model or the text is no string.
             ValueError: tokens are given beside texts, or a size makes no sense.
             OSError: a file cannot be read.
         """
+        _check("model", model, str, "a string such as gpt-5-mini")
+        _check("input_text", input_text, str, "a string")
+        for name, limit in (("input_tokens", input_tokens), ("max_output_tokens", max_output_tokens)):
+            if limit is not None:
+                _tokens(name, limit)
         from ai_cost_calc.client.estimates import Question, estimate_cost  # noqa: PLC0415 - keeps importing quick
 
         asked = Question(
@@ -138,7 +153,14 @@ class Costs:
 def _seconds(at: datetime | float) -> float:
     if isinstance(at, datetime):
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    _check("at", at, (int, float), "a datetime or unix seconds")
     return at
+
+
+def _check(name: str, value: object, kind: type | tuple[type, ...], wanted: str) -> None:
+    if not isinstance(value, kind):
+        msg = f"{name} must be {wanted}, not {value!r}"
+        raise TypeError(msg)
 
 
 def _tokens(name: str, value: object) -> int:

@@ -79,6 +79,10 @@ class Guard:
             self._inner = attribution(customer_id, feature, session_id, tags)
         self._estimate = None if estimate is None else _given(estimate)
 
+    def __repr__(self) -> str:
+        """Show whom its blocks are for."""
+        return f"Guard({self._inner})"
+
     # As a `with` block.
 
     def __enter__(self) -> Block:

@@ -13,7 +13,7 @@ from ai_cost_calc.core.money import usd
 from ai_cost_calc.core.usage import Usage
 from ai_cost_calc.core.windows import window_at, zone
 from ai_cost_calc.errors import ConfigError
-from ai_cost_calc.ports.ledgers import DIMENSIONS, Ledger, SpendQuery, SpendRow
+from ai_cost_calc.ports.ledgers import DIMENSIONS, Ledger, SpendQuery, SpendRow, is_dimension
 
 Since = str | datetime | date | timedelta | None
 _SPAN: Final = re.compile(r"(\d+)\s*(m|h|d|w)", re.IGNORECASE)
@@ -110,6 +110,10 @@ class Report(Sequence[ReportRow]):
         """Rows, highest cost first."""
         return iter(self.rows)
 
+    def __repr__(self) -> str:
+        """Show what it is grouped by, how many rows it has and the total."""
+        return f"Report(by={self.by}, rows={len(self.rows)}, total={self.total})"
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {"by": list(self.by), "rows": [row.as_dict() for row in self.rows], "total": self.total.as_dict()}
@@ -126,8 +130,12 @@ def read_report(
     ledger: Ledger, *, by: str | Iterable[str], since: Since, until: Since, where: Mapping[str, str | None] | None,
     timezone: str, organization: str, now: float,
 ) -> Report:  # fmt: skip
-    """Ask a ledger for a report."""
-    names = (by,) if isinstance(by, str) else tuple(by)
+    """Ask a ledger for a report.
+
+    Raises:
+        ConfigError: a name or a time is not understood.
+    """
+    names = _names(by)
     query = read_query(
         names, since=since, until=until, where=where, timezone=timezone, organization=organization, now=now
     )
@@ -148,7 +156,7 @@ def read_query(
     Raises:
         ConfigError: a name or a time is not understood.
     """
-    for name in (*names, *(where or {})):
+    for name in (*names, *_conditions(where)):
         _check_dimension(name)
     _check_timezone(timezone)
     return SpendQuery(
@@ -157,12 +165,29 @@ def read_query(
     )  # fmt: skip
 
 
+def _names(by: Any) -> tuple[str, ...]:
+    """What to group by, each name once."""
+    if not isinstance(by, Iterable):
+        raise ConfigError(f"reports are grouped by a name such as 'customer', or by several, not by {by!r}")
+    return (by,) if isinstance(by, str) else tuple(dict.fromkeys(by))
+
+
 def _fields(query: SpendQuery) -> dict[str, Any]:
     return {name: getattr(query, name) for name in query.__struct_fields__}
 
 
-def _check_dimension(name: str) -> None:
-    if name not in DIMENSIONS and not name.startswith("tag:"):
+def _conditions(where: Any) -> Mapping[str, str | None]:
+    """Which records count, by dimension."""
+    if where is None:
+        return {}
+    if not isinstance(where, Mapping) or not all(isinstance(value, str | None) for value in where.values()):
+        msg = f'where must say dimensions and their values, such as {{"customer": "acme"}}, not {where!r}'
+        raise ConfigError(msg)
+    return where
+
+
+def _check_dimension(name: object) -> None:
+    if not is_dimension(name):
         msg = f"reports cannot be grouped by {name!r}; choose among {', '.join(DIMENSIONS)} or tag:<name>"
         raise ConfigError(msg)
 

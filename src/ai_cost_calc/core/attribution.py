@@ -67,9 +67,9 @@ def _checked(
     tags: Mapping[str, str | None] | None = None,
 ) -> Attribution:
     return Attribution(
-        customer_id=None if customer_id is None else _label("customer_id", customer_id),
-        feature=None if feature is None else _label("feature", feature),
-        session_id=None if session_id is None else _label("session_id", session_id),
+        customer_id=None if customer_id is None else label("customer_id", customer_id),
+        feature=None if feature is None else label("feature", feature),
+        session_id=None if session_id is None else label("session_id", session_id),
         tags={} if tags is None else _tags(tags),
     )
 
@@ -79,12 +79,18 @@ _remembered = lru_cache(_REMEMBERED)(_checked)
 
 def _tags(tags: Mapping[str, str | None]) -> dict[str, str]:
     """A tag without a value is left out, as a customer or feature is."""
-    return {
-        _label("tag name", name): _label(f"tag {name!r}", value) for name, value in tags.items() if value is not None
-    }
+    if not isinstance(tags, Mapping):
+        raise TypeError(f'tags must be a mapping of names to values, such as {{"plan": "pro"}}, not {tags!r}')
+    return {label("tag name", name): label(f"tag {name!r}", value) for name, value in tags.items() if value is not None}
 
 
-def _label(name: str, value: Any) -> str:
+def label(name: str, value: Any) -> str:
+    """What a call or a budget may be labelled with, without blanks around it.
+
+    Raises:
+        TypeError: it is no string.
+        ValueError: it is empty, too long or cannot be stored.
+    """
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     stripped = value.strip()

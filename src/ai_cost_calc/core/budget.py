@@ -11,7 +11,7 @@ from zlib import crc32
 
 import msgspec
 
-from ai_cost_calc.core.attribution import Attribution
+from ai_cost_calc.core.attribution import Attribution, label
 from ai_cost_calc.core.money import nanos_from_usd, usd
 from ai_cost_calc.core.windows import PERIODS, Per, Window, window_at, zone
 from ai_cost_calc.errors import BudgetExceeded, ConfigError
@@ -257,9 +257,9 @@ def _checked_shares(alert_at: Any) -> tuple[float, ...]:
 
 
 def _checked_tags(tags: Any) -> dict[str, str]:
-    if not isinstance(tags, Mapping) or not all(isinstance(name, str) and name for name in tags):
+    if not isinstance(tags, Mapping):
         raise ConfigError(f"Budget tags={tags!r} must be a mapping of names to values")
-    return dict(tags)
+    return {_label("tag name", name): value for name, value in tags.items()}
 
 
 def _checked_id(budget_id: Any) -> str:
@@ -276,10 +276,15 @@ def _selectors(budget: Budget) -> tuple[tuple[str, str], ...]:
         "model": budget.model,
         **{f"tag:{name}": value for name, value in budget.tags.items()},
     }
-    for name, value in named.items():
-        if value is not None and (not isinstance(value, str) or not value.strip()):
-            raise ConfigError(f"Budget {name}={value!r} must be a string that is not empty")
-    return tuple(sorted((name, value.strip()) for name, value in named.items() if value is not None))
+    return tuple(sorted((name, _label(name, value)) for name, value in named.items() if value is not None))
+
+
+def _label(name: str, value: Any) -> str:
+    """What calls are labelled with: a budget for anything else would match none of them."""
+    try:
+        return label(name, value)
+    except (TypeError, ValueError) as exc:
+        raise ConfigError(f"Budget {name}={value!r} is not possible: {exc}") from exc
 
 
 def _whole_limit(budget: Budget) -> int:

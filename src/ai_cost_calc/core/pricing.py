@@ -314,6 +314,12 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     also: tuple[Cost, ...] = ()
     calls: int = 1
 
+    def __repr__(self) -> str:
+        """Show the amount and whose price it is, or why there is none."""
+        shown = {"total": self.total, "provider": self.provider, "model": self.model, "unpriced": self.unpriced,
+                 "reason": self.reason, "price_version": self.price_version}  # fmt: skip
+        return f"Cost({', '.join(f'{name}={value!r}' for name, value in shown.items() if value or name == 'total')})"
+
     def plus(self, others: tuple[Cost, ...]) -> Cost:
         """This cost with what was billed on top; unknown as soon as one of them is."""
         parts = [self.nanos, *(other.nanos for other in others)]

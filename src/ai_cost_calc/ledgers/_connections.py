@@ -26,15 +26,13 @@ FORK_PATIENCE_SECONDS: Final = 5.0
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _PASSING: Final = {
     sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_PROTOCOL,
-    sqlite3.SQLITE_READONLY,
 }
+_LOCKED_OUT: Final = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY}
 _BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _inherited: list[sqlite3.Connection] = []
 
@@ -58,6 +56,11 @@ def _translated(error: sqlite3.Error, path: Path) -> LedgerError:
         return LedgerUnavailable(
             f"the ledger {path} is damaged, or no SQLite database ({error}); stop the programs that use it, "
             "restore a backup or move the file away (a new one will be made), and start them again"
+        )
+    if code in _LOCKED_OUT:
+        return LedgerUnavailable(
+            f"the ledger {path} cannot be opened or written to ({error}); check that it is a file, that its folder is "
+            "there, and that this user may write to both"
         )
     if code in _PASSING:
         return LedgerUnavailable(f"the ledger {path} cannot be used at the moment: {error}")

@@ -20,6 +20,11 @@ DIMENSIONS: Final = ("customer", "feature", "provider", "model", "session", "hou
 TAG: Final = "tag:"
 
 
+def is_dimension(name: object) -> bool:
+    """Whether spend can be grouped and filtered by this."""
+    return name in DIMENSIONS or (isinstance(name, str) and name.startswith(TAG) and name != TAG)
+
+
 class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which records to sum, and how to group them.
 
@@ -46,7 +51,7 @@ class SpendQuery(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse what no ledger could answer."""
         for name in (*self.by, *self.where):
-            if name not in DIMENSIONS and not (name.startswith(TAG) and name != TAG):
+            if not is_dimension(name):
                 raise ValueError(f"dimension {name!r} is unknown; choose among {', '.join(DIMENSIONS)} or tag:<name>")
         zone(self.timezone)
 
