@@ -21,7 +21,7 @@ from openai import OpenAI
 
 from ai_cost_calc import AiCostCalc
 from ai_cost_calc.testing import ProviderSimulator
-from tests.docs.pages import DOCS, PAGES, Block, anchors, blocks, links, name_of, shows
+from tests.docs.pages import DOCS, PAGES, ROOT, Block, anchors, blocks, links, name_of, shows
 
 OWN_TESTS: Final = {"docs/how-to/add-a-provider.md"}
 """Pages that change the project itself: `test_add_a_provider.py` does that in a copy."""
@@ -142,6 +142,18 @@ def test_links_lead_somewhere(page: Path) -> None:
         if not file.exists() or (heading and heading not in anchors(file)):
             broken.append(link)
     assert broken == []
+
+
+def test_what_two_pages_show_links_from_both() -> None:
+    """What the first page takes from the README names its links; each of the two says where they lead from there."""
+    readme, index = ROOT / "README.md", DOCS / "index.md"
+    shared = "".join(re.findall(r"\[start:\w+\] -->(.*?)<!--", readme.read_text(), flags=re.DOTALL))
+    assert re.findall(r"\]\((?!https?:)", shared) == []
+    named = set(re.findall(r"\]\[(\w+)\]", shared))
+    assert named
+    for page in (readme, index):
+        targets = dict(re.findall(r"^\[(\w+)\]: (\S+)$", page.read_text(), flags=re.MULTILINE))
+        assert {name for name in named if (page.parent / targets[name]).exists()} == named
 
 
 def test_a_word_is_explained_in_two_sentences() -> None:
