@@ -1,6 +1,7 @@
 """Chat with Gemini on behalf of two customers, streamed and not, under a budget for each.
 
 Runs against a simulated provider. `--real` calls Google with the key in GEMINI_API_KEY, and spends money.
+Needs Google's SDK: `pip install google-genai`.
 """
 
 from __future__ import annotations

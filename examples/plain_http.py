@@ -1,6 +1,7 @@
 """Meter calls over plain HTTP: one wrapped client or session, and nothing to do for each call.
 
 Runs against a simulated provider. `--real` calls OpenAI with the key in OPENAI_API_KEY, and spends money.
+Needs aiohttp and requests: `pip install aiohttp requests`.
 """
 
 from __future__ import annotations

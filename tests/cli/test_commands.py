@@ -24,6 +24,9 @@ from tests.conftest import MakeCalc
 
 pytest.importorskip("typer", reason="the cli extra (typer, rich) is absent")
 
+WRITE_VERSION = 18
+"""Where a SQLite file says which version of its format may write to it (sqlite.org/fileformat.html, 1.3.3)."""
+
 
 @pytest.fixture
 def spent(make_calc: MakeCalc) -> None:
@@ -375,3 +378,52 @@ def test_help_is_not_cut_short(run: Run) -> None:
     """In a terminal of 80 columns each command has a whole sentence in the list."""
     for arguments in (["--help"], ["prices", "--help"], ["budgets", "--help"]):
         assert "..." not in run(*arguments, COLUMNS="80").stdout.replace("COMMAND [ARGS]...", "")
+
+
+def test_status_shows_what_there_is_room_for(run: Run, make_calc: MakeCalc) -> None:
+    """First the bar goes, then what is held and when the window ends; amounts stay whole."""
+    calc = make_calc()
+    calc.budgets.set(Budget("5.00", per="day", each="customer", id="per-customer"))
+    with calc.attribute(customer_id="acme"):
+        calc.record(ten_cents())
+    calc.shutdown()
+    for columns, headings in (
+        (120, ["Budget", "Covers", "Spent", "Held", "Limit", "Used", "Resets"]),
+        (72, ["Budget", "Covers", "Spent", "Limit", "Used", "Resets"]),
+        (60, ["Budget", "Covers", "Spent", "Limit", "Used"]),
+        (40, ["Budget", "Spent", "Limit", "Used"]),
+    ):
+        first, second = run("budgets", "status", COLUMNS=str(columns)).stdout.splitlines()[:2]
+        assert first.split() == headings
+        assert "$0.1000" in second
+        assert "2%" in second
+        assert len(second) <= columns
+
+
+@pytest.fixture
+def sealed(ledger_url: str, tmp_path: Path) -> Path:
+    """A ledger that can only be read: SQLite writes to no file that says a later version has written it."""
+    open_ledger(ledger_url).close()
+    file = tmp_path / "spend.db"
+    content = bytearray(file.read_bytes())
+    content[WRITE_VERSION] = 3
+    file.write_bytes(content)
+    return file
+
+
+@pytest.mark.usefixtures("sealed")
+def test_a_ledger_that_cannot_be_written_to_is_noticed(run: Run) -> None:
+    """Doctor fails, a budget cannot be set, and each says what to check."""
+    assert run("report").stdout.startswith("Nothing recorded")
+    checks = {check["name"]: check for check in json.loads(run("doctor", "--json", ok=1).stdout)}
+    assert checks["ledger"]["state"] == "fail"
+    for told in (checks["ledger"]["found"], run("budgets", "set", "5", "--per", "day", ok=1).stderr):
+        assert "check that it is a file, that its folder is there, and that this user may write to both" in told
+
+
+@pytest.mark.usefixtures("sealed")
+def test_demo_does_not_claim_what_the_ledger_did_not_take(run: Run, ledger_url: str) -> None:
+    """Records that wait are counted, and the exit code is 1."""
+    done = run("demo", "--calls", "3", "--ledger", ledger_url, ok=1)
+    assert "could not be written" in done.stderr
+    assert "Kept in" not in done.stdout

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
 
 from ai_cost_calc import Budget
 from ai_cost_calc.cli.options import JsonOption, LedgerOption, books
-from ai_cost_calc.cli.output import OVER_BUDGET, bar, console, errors, money, named, show_json, show_table, table
+from ai_cost_calc.cli.output import (
+    FAILED,
+    OVER_BUDGET,
+    bar,
+    console,
+    errors,
+    fits,
+    money,
+    named,
+    show_json,
+    show_table,
+    table,
+)
 from ai_cost_calc.client.budgets import BudgetStatus, definition
+
+_LEAST: Final = ("Budget", "Spent", "Limit", "Used")
+_FEWER: Final = ("Budget", "Covers", "Spent", "Limit", "Used")
+_FEW: Final = (*_FEWER, "Resets")
+_STATUS: Final = ("Budget", "Covers", "Spent", "Held", "Limit", "Used", "Resets")
+_FIGURES: Final = ("Spent", "Held", "Limit")
+_BAR: Final = 12
 
 app = typer.Typer(help="Budgets that the ledger keeps.", no_args_is_help=True)
 
@@ -111,28 +130,38 @@ def remove(
     else:
         errors.print(f"no budget has the id {budget_id!r}; see: ai-cost-calc budgets list", soft_wrap=True)
     if not removed:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _status_table(found: list[BudgetStatus]) -> Table:
-    columns = [
-        ("Budget", False),
-        ("Covers", False),
-        ("Spent", True),
-        ("Held", True),
-        ("Limit", True),
-        ("Used", False),
-        ("Resets", False),
-    ]
-    made = table(None, columns, whole=("Used", "Resets"))
-    for row in found:
-        used = "blocked" if row.used is None else f"{bar(row.used, 12)} {row.used:.0%}"
-        resets = f"{row.resets_at:%Y-%m-%d %H:%M} UTC" if row.resets_at else "never"
-        made.add_row(
-            named(row.id), named(row.scope), *(_amount(value, row.unit) for value in (row.spent, row.held, row.limit)),
-            used, resets, style="red" if row.exceeded else None,
-        )  # fmt: skip
+    """Where each budget stands, with what the terminal has room for."""
+    made = _table_of(found, _STATUS, _BAR)
+    for headings in (_STATUS, _FEW, _FEWER, _LEAST):
+        if fits(made):
+            break
+        made = _table_of(found, headings, 0)
     return made
+
+
+def _table_of(found: list[BudgetStatus], headings: tuple[str, ...], length: int) -> Table:
+    made = table(None, [(heading, heading in _FIGURES) for heading in headings], whole=("Used", "Resets"))
+    for row in found:
+        cells = _cells(row, length)
+        made.add_row(*(cells[heading] for heading in headings), style="red" if row.exceeded else None)
+    return made
+
+
+def _cells(row: BudgetStatus, length: int) -> dict[str, str]:
+    used = "blocked" if row.used is None else f"{bar(row.used, length)} {row.used:.0%}".strip()
+    return {
+        "Budget": named(row.id),
+        "Covers": named(row.scope),
+        "Spent": _amount(row.spent, row.unit),
+        "Held": _amount(row.held, row.unit),
+        "Limit": _amount(row.limit, row.unit),
+        "Used": used,
+        "Resets": f"{row.resets_at:%Y-%m-%d %H:%M} UTC" if row.resets_at else "never",
+    }
 
 
 def _per(budget: Budget) -> str:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from ai_cost_calc import AiCostCalc, Budget, BudgetExceeded
 from ai_cost_calc.cli.options import JsonOption, LedgerOption
-from ai_cost_calc.cli.output import bar, console, errors, money, show_json, show_table, table
+from ai_cost_calc.cli.output import FAILED, bar, console, errors, money, show_json, show_table, table
 from ai_cost_calc.cli.report import margin_table
 from ai_cost_calc.cli.shelf import counted
 from ai_cost_calc.testing import ProviderSimulator
@@ -157,9 +157,10 @@ def _picture(calc: AiCostCalc, progress: _Progress) -> Table:
 
 def _say_what_is_next(ledger: str | None, waiting: int) -> None:
     if waiting:
-        errors.print(f"\n{counted(waiting, 'record')} could not be written to {ledger} and not counted above; "
+        errors.print(f"\n{counted(waiting, 'record')} could not be written to {ledger} and are not counted above; "
                      "see: ai-cost-calc doctor", style="red", soft_wrap=True)  # fmt: skip
-    elif ledger is not None:
+        raise typer.Exit(FAILED)
+    if ledger is not None:
         console.print(f"\nKept in {ledger}: ai-cost-calc report --by feature --ledger {ledger}", soft_wrap=True)
     else:
         errors.print("\nNothing was kept. To look around in such books: ai-cost-calc demo --ledger sqlite:///demo.db",

@@ -37,6 +37,7 @@ _MONTH_SECONDS: Final = 30 * 86_400
 _MANY_WAIT: Final = 10_000
 _NEWEST: Final = (3, 13)
 _NAMED: Final = 5
+_ABSENT: Final = "not installed, so nothing to wrap"
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,20 @@ def _sheet(checks: list[Check]) -> Table:
     sheet.add_column()
     sheet.add_column(style="bold", no_wrap=True)
     sheet.add_column(overflow="fold")
-    for check in checks:
+    for check in _without_repetition(checks):
         found = f"{check.found}\n{check.fix}" if check.fix else check.found
         sheet.add_row(Text(check.state, _STYLES[check.state]), check.name, found)
     return sheet
+
+
+def _without_repetition(checks: list[Check]) -> Iterator[Check]:
+    """The findings, with one line for all the SDKs that are not here."""
+    absent = [check for check in checks if check.found == _ABSENT]
+    for check in checks:
+        if check not in absent:
+            yield check
+        elif check is absent[-1]:
+            yield Check("other SDKs", "ok", f"{', '.join(one.name for one in absent)}: {_ABSENT}")
 
 
 def _checks(config: Config) -> Iterator[Check]:
@@ -113,7 +124,7 @@ def _interpreter() -> Check:
 def _sdk(package: str, majors: tuple[int, ...]) -> Check:
     installed = _installed(package)
     if installed is None:
-        return Check(package, "ok", "not installed, so nothing to wrap")
+        return Check(package, "ok", _ABSENT)
     known = int(installed.partition(".")[0]) in majors
     fix = (
         "" if known else f"wrap() is tested with {package} {' and '.join(map(str, majors))}; others may not be metered."
@@ -156,6 +167,8 @@ def _prices(config: Config) -> Check:
 
 
 def _ledger(config: Config, ledger: Ledger) -> Check:
+    if hasattr(ledger, "remove_budget"):
+        ledger.remove_budget("", organization=config.organization)  # no budget has this id: it only tells of writing
     rows = ledger.spend(SpendQuery(organization=config.organization))
     calls = rows[0].calls if rows else 0
     return Check("ledger", "ok", f"{config.ledger}, {counted(calls, 'call')} recorded")
