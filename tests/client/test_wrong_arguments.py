@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from ai_cost_calc import AiCostCalc, Budget, ConfigError, Usage, read_usage
+from ai_cost_calc import AiCostCalc, Budget, ConfigError, UnsupportedClient, Usage, read_usage
 from tests.client.bodies import ten_cents
 from tests.conftest import MakeCalc
 
@@ -28,6 +29,9 @@ WRONG: list[tuple[Callable[[Any], object], type[Exception], str]] = [
     (lambda calc: calc.report(where=5), ConfigError, "where must say dimensions and their values"),
     (lambda calc: calc.report(where={"customer": 5}), ConfigError, "where must say dimensions and their values"),
     (lambda calc: calc.budgets.set(5), ConfigError, "budgets must be Budget objects, such as"),
+    (lambda calc: calc.wrap(Budget), UnsupportedClient, "the class Budget, other than an object of it, cannot"),
+    (lambda calc: calc.wrap(re), UnsupportedClient, "the module re cannot be wrapped"),
+    (lambda calc: calc.wrap(USAGE), UnsupportedClient, "whole ones: not a part such as client.chat"),
     (lambda _: AiCostCalc("memory:", prices=5), ConfigError, "prices must be the path of a file, not 5"),  # type: ignore[arg-type]
     (lambda _: AiCostCalc("memory:", clock=5), ConfigError, "clock must be a function that returns unix seconds"),  # type: ignore[arg-type]
     (lambda _: read_usage(5), TypeError, "body must be JSON as bytes, text, a dict or a list, not int"),  # type: ignore[arg-type]
@@ -39,7 +43,7 @@ def test_a_wrong_argument_is_named(
     make_calc: MakeCalc, use: Callable[[Any], object], kind: type[Exception], message: str
 ) -> None:
     """The error says which argument it is, what it was and what it can be."""
-    with pytest.raises(kind, match=message.replace("(", r"\(")):
+    with pytest.raises(kind, match=re.escape(message)):
         use(make_calc())
 
 
@@ -69,6 +73,7 @@ def test_what_is_public_says_what_it_is(make_calc: MakeCalc) -> None:
         repr(calc): "budgets=Budgets(['all'])",
         repr(calc.report("customer")): "Report(by=('customer',), rows=1, total=ReportRow({}, cost=0.1",
         repr(calc.report("customer")[0]): "'customer': 'acme'",
+        repr(_unpriced_row(make_calc())): "cost=0, revenue=0, calls=1, unpriced_calls=1",
         repr(calc.guard(customer_id="acme")): "customer_id='acme'",
         repr(calc.attribute("acme", tags={"plan": "pro"})): "'plan': 'pro'",
         repr(cost): "Cost(total=Decimal('1.25'), provider='openai', model='gpt-5'",
@@ -79,6 +84,11 @@ def test_what_is_public_says_what_it_is(make_calc: MakeCalc) -> None:
     for text, part in shown.items():
         assert part in text
         assert " at 0x" not in text
+
+
+def _unpriced_row(calc: AiCostCalc) -> object:
+    calc.record({**ten_cents(), "model": "no-such-model"})
+    return calc.report("model")[-1]
 
 
 def test_a_list_is_a_body_too() -> None:

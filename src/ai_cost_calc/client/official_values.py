@@ -24,7 +24,13 @@ class AiCostCalcError:
 
 @dataclass
 class ModelPricing:
-    """A model's standard rates in US dollars per million tokens."""
+    """A model's standard rates in US dollars per million tokens.
+
+    Attributes:
+        slug: provider and model, such as `openai/gpt-4o`.
+        input_price_per_1m: of a million input tokens.
+        output_price_per_1m: of a million output tokens.
+    """
 
     slug: str
     input_price_per_1m: Decimal
@@ -33,7 +39,16 @@ class ModelPricing:
 
 @dataclass
 class CostResult:
-    """What `cost` gives: US dollars, exact. `method` says where the tokens are from: `given`, an encoding, `bytes`."""
+    """What `cost` gives: US dollars, exact.
+
+    Attributes:
+        model: as it was asked for.
+        input_cost: what the input comes to; likewise `output_cost`.
+        total_cost: both together.
+        input_tokens: tokens of the input; likewise `output_tokens`.
+        estimated: whether the tokens were counted from texts.
+        method: where the tokens are from: `given`, the encoding that counted them, or `bytes`.
+    """
 
     model: str
     input_cost: Decimal

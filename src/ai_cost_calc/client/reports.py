@@ -71,7 +71,8 @@ class ReportRow:
 
     def __repr__(self) -> str:
         """Show the group and the figures."""
-        return f"ReportRow({self.group}, cost={self.cost}, revenue={self.revenue}, calls={self.calls})"
+        unpriced = f", unpriced_calls={self.unpriced_calls}" if self.unpriced_calls else ""
+        return f"ReportRow({self.group}, cost={self.cost}, revenue={self.revenue}, calls={self.calls}{unpriced})"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: money as decimal strings, so that nothing is rounded on the way."""

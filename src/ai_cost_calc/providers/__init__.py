@@ -68,12 +68,24 @@ def provider_for(client: object) -> Provider:
             provider = cast("Provider", getattr(importlib.import_module(module), attribute))
             if provider.handles(client):
                 return provider
+    raise _unsupported(client)
+
+
+def _unsupported(client: object) -> UnsupportedClient:
     *known, last = clients()
-    raise UnsupportedClient(
-        f"{type(client).__module__}.{type(client).__qualname__} cannot be wrapped; clients of {', '.join(known)} and "
-        f"{last} can. For anything else, "
+    return UnsupportedClient(
+        f"{_described(client)} cannot be wrapped; clients of {', '.join(known)} and {last} can, whole ones: not a part "
+        "such as client.chat. For anything else, "
         "guard the call and record its response: with calc.guard(...) as call: call.record(response)"
     )
+
+
+def _described(client: object) -> str:
+    if isinstance(client, type):
+        return f"the class {client.__qualname__}, other than an object of it,"
+    if isinstance(client, ModuleType):
+        return f"the module {client.__name__}"
+    return f"{type(client).__module__}.{type(client).__qualname__}"
 
 
 def settle_dropped() -> None:
