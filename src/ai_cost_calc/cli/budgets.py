@@ -16,12 +16,12 @@ from ai_cost_calc.cli.output import (
     bar,
     console,
     errors,
-    fits,
     money,
     named,
     show_json,
     show_table,
     table,
+    that_fits,
 )
 from ai_cost_calc.client.budgets import BudgetStatus, definition
 
@@ -29,8 +29,9 @@ _LEAST: Final = ("Budget", "Spent", "Limit", "Used")
 _FEWER: Final = ("Budget", "Covers", "Spent", "Limit", "Used")
 _FEW: Final = (*_FEWER, "Resets")
 _STATUS: Final = ("Budget", "Covers", "Spent", "Held", "Limit", "Used", "Resets")
+_CHOICES: Final = ((_STATUS, 12), (_STATUS, 0), (_FEW, 0), (_FEWER, 0), (_LEAST, 0))
+"""Columns and how long their bars are: as much as the terminal has room for."""
 _FIGURES: Final = ("Spent", "Held", "Limit")
-_BAR: Final = 12
 
 app = typer.Typer(help="Budgets that the ledger keeps.", no_args_is_help=True)
 
@@ -135,12 +136,7 @@ def remove(
 
 def _status_table(found: list[BudgetStatus]) -> Table:
     """Where each budget stands, with what the terminal has room for."""
-    made = _table_of(found, _STATUS, _BAR)
-    for headings in (_STATUS, _FEW, _FEWER, _LEAST):
-        if fits(made):
-            break
-        made = _table_of(found, headings, 0)
-    return made
+    return that_fits(_table_of(found, headings, length) for headings, length in _CHOICES)
 
 
 def _table_of(found: list[BudgetStatus], headings: tuple[str, ...], length: int) -> Table:

@@ -101,14 +101,18 @@ def table(title: str | None, columns: Iterable[tuple[str, bool]], *, whole: Coll
     return made
 
 
-def fits(made: Table) -> bool:
-    """Whether the terminal has room for a table's figures, and for names that can be read."""
-    return _needed(made) <= console.width
+def that_fits(tables: Iterable[Table]) -> Table:
+    """The first table that the terminal has room for, with names that can be read; else the last one."""
+    for made in tables:
+        if _needed(made) <= console.width:
+            break
+    return made
 
 
 def show_table(made: Table) -> None:
     """Print a table. In a terminal too narrow for its figures, lines go on past the edge: no figure is ever cut."""
-    made.width = None if fits(made) else _needed(made)
+    needed = _needed(made)
+    made.width = needed if needed > console.width else None
     console.print(made, crop=False)
 
 

@@ -17,7 +17,6 @@ from ai_cost_calc.cli.output import (
     bar,
     console,
     errors,
-    fits,
     money,
     named,
     percent,
@@ -25,6 +24,7 @@ from ai_cost_calc.cli.output import (
     show_table,
     sparkline,
     table,
+    that_fits,
     whole,
 )
 from ai_cost_calc.cli.shelf import counted
@@ -77,12 +77,7 @@ def _print_report(calc: AiCostCalc, found: Report, since: str, until: str | None
 
 def margin_table(found: Report, title: str | None) -> Table:
     """The rows of a report and their total, with as many figures as the terminal has room for."""
-    made = _table_of(found, title, _ROOMY)
-    for figures in (_FIGURES, _FEW, _LEAST):
-        if fits(made):
-            break
-        made = _table_of(found, title, figures)
-    return made
+    return that_fits(_table_of(found, title, figures) for figures in (_ROOMY, _FIGURES, _FEW, _LEAST))
 
 
 def _table_of(found: Report, title: str | None, figures: tuple[str, ...]) -> Table:
@@ -152,11 +147,7 @@ def _top(title: str, found: Report) -> None:
     earning = found.by != ("model",)  # revenue comes from customers and features; no model earns any
     rows = [row for row in found if row.calls or earning]
     figures = ["Calls", *(["Margin"] if earning else []), *(["Unpriced"] if found.total.unpriced_calls else [])]
-    for length in _BARS:
-        made = _top_table(title, rows[:_TOP], figures, found.total.cost, length)
-        if fits(made):
-            break
-    show_table(made)
+    show_table(that_fits(_top_table(title, rows[:_TOP], figures, found.total.cost, length) for length in _BARS))
     if len(rows) > _TOP:
         console.print(f"… and {len(rows) - _TOP} more", style="dim")
 
