@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.client.bodies import ten_cents
+from tests.conftest import MakeCalc
+
 pytest.importorskip("typer", reason="the cli extra (typer, rich) is absent")
 
 PROGRAM = Path(sys.executable).with_name("ai-cost-calc")
@@ -35,3 +38,16 @@ def run(ledger_url: str, tmp_path: Path) -> Run:
         return done
 
     return run
+
+
+@pytest.fixture
+def spent(make_calc: MakeCalc) -> None:
+    """Two customers: acme earns money, globex loses it, and one model has no price."""
+    calc = make_calc()
+    for customer, feature, cents in (("acme", "chat", 500), ("globex", "search", 5)):
+        with calc.attribute(customer_id=customer, feature=feature):
+            calc.record(ten_cents())
+        calc.track(customer_id=customer, event_type=feature, revenue_amount_in_cents=cents)
+    with calc.attribute(customer_id="acme", feature="chat"):
+        calc.record({**ten_cents(), "model": "house-model-1"})
+    calc.shutdown()

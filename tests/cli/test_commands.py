@@ -28,19 +28,6 @@ WRITE_VERSION = 18
 """Where a SQLite file says which version of its format may write to it (sqlite.org/fileformat.html, 1.3.3)."""
 
 
-@pytest.fixture
-def spent(make_calc: MakeCalc) -> None:
-    """Two customers: acme earns money, globex loses it, and one model has no price."""
-    calc = make_calc()
-    for customer, feature, cents in (("acme", "chat", 500), ("globex", "search", 5)):
-        with calc.attribute(customer_id=customer, feature=feature):
-            calc.record(ten_cents())
-        calc.track(customer_id=customer, event_type=feature, revenue_amount_in_cents=cents)
-    with calc.attribute(customer_id="acme", feature="chat"):
-        calc.record({**ten_cents(), "model": "house-model-1"})
-    calc.shutdown()
-
-
 @pytest.mark.usefixtures("spent")
 def test_report_shows_cost_revenue_and_margin_by_customer(run: Run) -> None:
     """A loss is said in words, and what has no price is counted apart."""
@@ -311,24 +298,6 @@ def test_an_empty_ledger_says_what_to_do(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("spent")
-@pytest.mark.parametrize("columns", ["10", "40", "60", "80", "100", "120"])
-def test_figures_are_never_cut(run: Run, columns: str) -> None:
-    """In a narrow terminal there are fewer figures, and names are folded, but each figure shown is whole."""
-    wide = set(run("report", "--by", "customer,feature,model,day", COLUMNS="300").stdout.split())
-    text = run("report", "--by", "customer,feature,model,day", COLUMNS=columns).stdout
-    shown = {word for word in text.split() if word.startswith(("$", "-$"))}
-    assert {"$0.1000", "$5.00", "-$0.1000"} <= shown <= wide
-    assert "acme" in text
-
-
-@pytest.mark.usefixtures("spent")
-def test_the_overview_fits_the_terminal(run: Run) -> None:
-    """Bars get shorter, or go, before lines go past the edge."""
-    for columns in (50, 60, 70, 80, 120):
-        assert max(map(len, run("report", COLUMNS=str(columns)).stdout.splitlines())) <= columns
-
-
-@pytest.mark.usefixtures("spent")
 def test_what_is_unknown_is_not_shown_as_nothing(run: Run) -> None:
     """A model without a price costs an unknown amount, in the overview as in a table."""
     for arguments in (["report"], ["report", "--by", "model"]):
@@ -340,24 +309,6 @@ def test_what_is_unknown_is_not_shown_as_nothing(run: Run) -> None:
 def test_a_name_given_twice_is_one_column(run: Run) -> None:
     """As if it had been given once."""
     assert run("report", "--by", "customer,customer").stdout == run("report", "--by", "customer").stdout
-
-
-@pytest.mark.usefixtures("spent")
-@pytest.mark.parametrize("arguments", [("report",), ("tail",), ("prices", "diff"), ("demo", "--calls", "3")])
-def test_a_terminal_without_unicode_gets_question_marks(run: Run, arguments: tuple[str, ...]) -> None:
-    """Bars and names that the terminal has no signs for do not end the command."""
-    assert run(*arguments, PYTHONIOENCODING="ascii").stdout.isascii()
-
-
-@pytest.mark.usefixtures("spent")
-def test_a_reader_that_has_seen_enough_is_no_failure(ledger_url: str) -> None:
-    """`| head` ends `tail --json` without an error."""
-    command: list[str | Path] = [PROGRAM, "tail", "--json", "--ledger", ledger_url]
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "wb") as closed:
-        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, check=False, timeout=120)
-    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_budgets_of_odd_names_are_confirmed_as_text(run: Run) -> None:
@@ -372,32 +323,6 @@ def test_cost_asks_for_tokens(run: Run) -> None:
     """Without any there is nothing to price, and the options are named; a mistyped model is searched for."""
     assert "--input" in run("cost", "gpt-5-mini").stderr
     assert "prices list gpt-5-min" in run("cost", "gpt-5-min", "-i", "5", ok=1).stderr
-
-
-def test_help_is_not_cut_short(run: Run) -> None:
-    """In a terminal of 80 columns each command has a whole sentence in the list."""
-    for arguments in (["--help"], ["prices", "--help"], ["budgets", "--help"]):
-        assert "..." not in run(*arguments, COLUMNS="80").stdout.replace("COMMAND [ARGS]...", "")
-
-
-def test_status_shows_what_there_is_room_for(run: Run, make_calc: MakeCalc) -> None:
-    """First the bar goes, then what is held and when the window ends; amounts stay whole."""
-    calc = make_calc()
-    calc.budgets.set(Budget("5.00", per="day", each="customer", id="per-customer"))
-    with calc.attribute(customer_id="acme"):
-        calc.record(ten_cents())
-    calc.shutdown()
-    for columns, headings in (
-        (120, ["Budget", "Covers", "Spent", "Held", "Limit", "Used", "Resets"]),
-        (72, ["Budget", "Covers", "Spent", "Limit", "Used", "Resets"]),
-        (60, ["Budget", "Covers", "Spent", "Limit", "Used"]),
-        (40, ["Budget", "Spent", "Limit", "Used"]),
-    ):
-        first, second = run("budgets", "status", COLUMNS=str(columns)).stdout.splitlines()[:2]
-        assert first.split() == headings
-        assert "$0.1000" in second
-        assert "2%" in second
-        assert len(second) <= columns
 
 
 @pytest.fixture
@@ -424,6 +349,8 @@ def test_a_ledger_that_cannot_be_written_to_is_noticed(run: Run) -> None:
 @pytest.mark.usefixtures("sealed")
 def test_demo_does_not_claim_what_the_ledger_did_not_take(run: Run, ledger_url: str) -> None:
     """Records that wait are counted, and the exit code is 1."""
+    pytest.importorskip("openai", reason="the openai SDK is absent")
+    pytest.importorskip("anthropic", reason="the anthropic SDK is absent")
     done = run("demo", "--calls", "3", "--ledger", ledger_url, ok=1)
     assert "could not be written" in done.stderr
     assert "Kept in" not in done.stdout
