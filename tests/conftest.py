@@ -11,6 +11,10 @@ import pytest
 from ai_cost_calc import AiCostCalc
 from ai_cost_calc.testing import ProviderSimulator
 
+pytest.register_assert_rewrite(  # before tests of the client import any of them
+    "tests.providers.seams.conformance", "tests.providers.seams.http_conformance", "tests.providers.seams.exchanges"
+)
+
 RECORDED = Path(__file__).resolve().parent.parent.parent / "shared" / "recorded"
 
 MakeCalc = Callable[..., AiCostCalc]

@@ -10,10 +10,6 @@ import pytest
 from ai_cost_calc.providers import settle_dropped
 from tests.providers.seams.recording import RecordingMeter
 
-pytest.register_assert_rewrite(
-    "tests.providers.seams.conformance", "tests.providers.seams.http_conformance", "tests.providers.seams.exchanges"
-)
-
 
 @pytest.fixture
 def meter() -> Iterator[RecordingMeter]:
