@@ -28,6 +28,19 @@ def test_figures_are_never_cut(run: Run, columns: str) -> None:
 
 
 @pytest.mark.usefixtures("spent")
+def test_a_file_gets_everything(ledger_url: str) -> None:
+    """Where no terminal says how wide it is, nothing is left out and nothing is folded."""
+    variables = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    command: list[str | Path] = [PROGRAM, "report", "--by", "customer,feature,model,day", "--ledger", ledger_url]
+    done = subprocess.run(command, capture_output=True, text=True, env=variables, check=True, timeout=120)
+    lines = done.stdout.splitlines()
+    assert "Output tokens" in lines[0]
+    assert "Margin %" in lines[0]
+    assert [line for line in lines if "house-model-1" in line]
+    assert lines[-1].endswith("See: ai-cost-calc doctor")
+
+
+@pytest.mark.usefixtures("spent")
 def test_the_overview_fits_the_terminal(run: Run) -> None:
     """Bars get shorter, or go, before lines go past the edge."""
     for columns in (50, 60, 70, 80, 120):

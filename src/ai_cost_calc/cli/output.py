@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -23,6 +24,7 @@ _WIDE: Final = Context(prec=80, rounding=ROUND_HALF_EVEN)
 _SIGNIFICANT: Final = 4
 _NAME_WIDTH: Final = 16
 """Where a terminal is narrow, names are folded, but to no less than this."""
+_ENDLESS: Final = 10_000
 _GAP: Final = 2
 """Between two columns."""
 
@@ -35,7 +37,13 @@ class _Stdout(Console):
         raise BrokenPipeError
 
 
-console = _Stdout(highlight=False, markup=False, emoji=False)
+def _width() -> int | None:
+    """As wide as the terminal is, or COLUMNS says; a file or another program has room for everything."""
+    to_people = sys.stdout is not None and sys.stdout.isatty()
+    return None if to_people or "COLUMNS" in os.environ else _ENDLESS
+
+
+console = _Stdout(highlight=False, markup=False, emoji=False, width=_width())
 """What is shown holds names that customers chose: it is text, never markup."""
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
