@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from ai_cost_calc import Budget, BudgetExceeded
+from ai_cost_calc.client.budgets import definition
+from ai_cost_calc.ledgers.sqlite import SqliteLedger
 from ai_cost_calc.testing import FakeClock
 from tests.client.bodies import ten_cents
 from tests.conftest import MakeCalc
@@ -60,3 +64,22 @@ def test_status_shows_all_who_count_for_a_rolling_budget(make_calc: MakeCalc) ->
     assert {row.scope for row in calc.budgets.status()} == {"customer acme", "customer globex"}
     clock.advance(22 * 3_600)
     assert {row.scope for row in calc.budgets.status()} == {"customer globex"}
+
+
+@pytest.mark.provokes_faults
+@pytest.mark.parametrize("kept", [{"limit": "5", "per": "fortnight"}, {"per": "day"}])
+def test_a_kept_budget_that_is_not_possible_stops_no_application(
+    make_calc: MakeCalc, tmp_path: Path, kept: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another version may have set it: the others hold, it is counted and named, and it can be removed."""
+    url = f"sqlite:///{tmp_path}/spend.db"
+    with closing(SqliteLedger(tmp_path / "spend.db")) as ledger:
+        ledger.save_budget("odd", kept)
+        ledger.save_budget("none", definition(Budget(0, per="day", id="none")))
+    calc = make_calc(url)
+    with pytest.raises(BudgetExceeded), calc.guard():
+        pytest.fail("the call must not be made")
+    assert calc.stats().faults == {"kept budget": 1}
+    assert "ai-cost-calc budgets rm" in caplog.text
+    assert calc.budgets.remove("odd")
+    assert make_calc(url).stats().faults == {}

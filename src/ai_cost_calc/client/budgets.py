@@ -122,10 +122,20 @@ class Budgets:
         with self._lock:
             keeper = self._keeper()
             if keeper is not None:
-                kept = keeper.budgets(organization=self._organization)
-                self._kept = {budget_id: from_definition(budget_id, values) for budget_id, values in kept.items()}
+                self._kept = self._understood(keeper.budgets(organization=self._organization))
             self._in_force = []
             self._put_in_force()
+
+    def _understood(self, kept: Mapping[str, Mapping[str, Any]]) -> dict[str, Budget]:
+        """The kept budgets. One that is not possible, set by another version perhaps, must not stop an application."""
+        budgets = {}
+        for budget_id, values in kept.items():
+            try:
+                budgets[budget_id] = from_definition(budget_id, values)
+            except (TypeError, ValueError) as exc:
+                instead = f"it holds nothing back: set {budget_id!r} anew, or remove it (ai-cost-calc budgets rm)"
+                self._metering.counters.mistake("kept budget", exc, instead)
+        return budgets
 
     def set(self, budget: Budget) -> Budget:
         """Put a budget in force at once and keep it in the ledger; the same id replaces an earlier one.

@@ -222,3 +222,13 @@ def test_an_event_without_an_end_is_let_go() -> None:
     assert held < 2 * MIB
     reader.feed(b"\n\n" + sse(*chat_stream()))
     assert counts(reader.close()) == CHAT_COUNTS
+
+
+@pytest.mark.parametrize("body", [[], [object()], ["\ud800"], [{1, 2}], [[[[]]]], [float("nan")]])
+def test_any_list_is_read(body: list[Any]) -> None:
+    """A list is a parsed stream of Gemini's; any other says nothing."""
+    assert read_usage(body).usage is None
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    assert read_usage(nested).usage is None

@@ -93,6 +93,9 @@ def _bytes(body: object) -> bytes:
     if isinstance(body, (bytes, bytearray, memoryview)):
         return bytes(body)
     if isinstance(body, list):  # what Gemini streams where it is not asked for server-sent events
-        return msgspec.json.encode(body)
+        try:
+            return msgspec.json.encode(body)
+        except (TypeError, ValueError, RecursionError):  # no JSON was parsed to this
+            return b""
     msg = f"body must be JSON as bytes, text, a dict or a list, not {type(body).__name__}; calc.record takes objects"
     raise TypeError(msg)
