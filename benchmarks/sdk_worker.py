@@ -5,6 +5,7 @@ Usage: `python -m benchmarks.sdk_worker WATCHED_BY CASE`
 
 from __future__ import annotations
 
+import statistics
 import sys
 import tempfile
 import time
@@ -20,6 +21,8 @@ from benchmarks.cases import serve
 STARTING_SECONDS = 1.0
 """What watchers begin in the background, such as a thread that opens a database, is done by then. A call that meets it
 hands Python over to it, so that its cost would be spread over a thousand calls."""
+STREAMS = 15
+"""A single first chunk after a pause takes as long as the processor needs to wake up."""
 MESSAGES: Any = [{"role": "user", "content": "hi " * 50}]
 
 
@@ -155,7 +158,14 @@ def main() -> None:
     async def acall() -> None:
         call()
 
-    serve(call, acall, once={"first chunk": lambda: _first_chunk(client), "peak": lambda: _peak(client)})
+    serve(
+        call,
+        acall,
+        once={
+            "first chunk": lambda: statistics.median(_first_chunk(client) for _ in range(STREAMS)),
+            "peak": lambda: _peak(client),
+        },
+    )
 
 
 if __name__ == "__main__":
