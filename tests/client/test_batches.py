@@ -18,6 +18,7 @@ from ai_cost_calc.providers._jobs import JOBS
 from ai_cost_calc.testing import ProviderSimulator
 from tests.conftest import MakeCalc
 from tests.providers.readers.bodies import chat, json_lines
+from tests.providers.seams.waiting import forget
 
 openai = pytest.importorskip("openai", reason="the openai SDK is absent")
 
@@ -55,8 +56,7 @@ Together they are above the 272,000 input tokens from which one request would pa
 @pytest.fixture(autouse=True)
 def nothing_waits() -> Iterator[None]:
     """No test finds what another one left."""
-    for remembered in (JOBS._running, JOBS._recorded, JOBS._behind):
-        remembered.clear()
+    forget()
     yield
     JOBS._running.clear()
 

@@ -154,9 +154,8 @@ class TappedCall:
 
     def _leave(self, error: BaseException | None) -> None:
         """Read what has come, and end, unless a stream is still to come; interrupted, it may be done again."""
-        with suppress(
-            ValueError, RuntimeError
-        ):  # a coroutine that is let go may be closed in another context, or again
+        # A coroutine that is let go may be closed in another context than its own; what is done again was reset before.
+        with suppress(ValueError, RuntimeError):
             current.reset(self._context)
         if self._hook is not None:
             self._hook.leave(self)
